@@ -1,0 +1,1 @@
+//! Load, include, merge, interpolate and validate blueprints

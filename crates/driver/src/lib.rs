@@ -1,0 +1,1 @@
+//! The traits that drivers implement, and their conformance suite

@@ -1,0 +1,1 @@
+//! Built-in resources: files, passwords, keys, tokens, certificates

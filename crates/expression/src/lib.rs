@@ -1,0 +1,1 @@
+//! jq expressions, sandboxed and bounded

@@ -1,0 +1,1 @@
+//! Durable runs: records, machines, the store's trait and its conformance suite

@@ -1,0 +1,1 @@
+//! Ids, addresses, values, the typed blueprint, plans, runs: the shared vocabulary; no I/O

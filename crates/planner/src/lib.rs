@@ -1,0 +1,1 @@
+//! Pure planner: graph, recorded and observed state in; plan out

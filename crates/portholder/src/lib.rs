@@ -1,0 +1,1 @@
+//! The small process that owns ports and virtual addresses

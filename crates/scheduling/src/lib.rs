@@ -1,0 +1,1 @@
+//! Pure: which node type runs which task when

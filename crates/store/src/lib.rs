@@ -1,0 +1,1 @@
+//! State and journal on SQLite

@@ -1,0 +1,1 @@
+//! The Open Workflow DSL: model, validation, pure machine

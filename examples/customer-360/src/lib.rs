@@ -1,0 +1,1 @@
+//! The services of the customer-360 example
