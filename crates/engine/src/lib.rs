@@ -1,1 +1,3 @@
-//! Carries plans out as runs; schedules, events, roll-out
+//! Carries plans out as durable runs; roll-outs, workloads, workflows, events and schedules.
+
+pub mod control;
