@@ -1,0 +1,11 @@
+//! A plan carried out: the pure machine, what it records, and what people see of it.
+
+mod machine;
+mod record;
+mod state;
+mod view;
+
+pub use machine::{Effect, Event, PlanMachine, step_key};
+pub use record::{Answer, PlanRecord, StepOutcome};
+pub use state::{RunState, StepState};
+pub use view::{describe, steps};

@@ -1,0 +1,4 @@
+//! The engine's public behaviour.
+
+mod plan_machine;
+mod rollout_machine;
