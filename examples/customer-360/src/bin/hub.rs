@@ -1,0 +1,13 @@
+//! The `hub` service, first version; see the module `hub`.
+
+use std::process::ExitCode;
+
+use customer_360::hub::{edition, run};
+use customer_360::program::run_service;
+use customer_360::settings::Settings;
+
+fn main() -> ExitCode {
+    run_service("hub", |stop| {
+        run(&edition::FIRST, Settings::from_process(), stop)
+    })
+}
