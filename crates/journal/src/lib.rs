@@ -6,8 +6,12 @@
 //! transaction. See `docs/architecture.md`.
 
 pub mod batch;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod machine;
+#[cfg(feature = "conformance")]
+pub mod memory;
 pub mod record;
 pub mod store;
 
