@@ -39,6 +39,13 @@ pub enum Event {
         /// Now.
         at: Timestamp,
     },
+    /// While the process lives: an effect ended without a definite answer.
+    Doubted {
+        /// Which step.
+        step: ActionId,
+        /// Now.
+        at: Timestamp,
+    },
     /// The driver has looked a doubtful step up: it took effect (its outcome follows), it may be
     /// repeated, or it cannot tell.
     Resolved {
@@ -81,6 +88,7 @@ impl Event {
         match self {
             Self::Recovered { at }
             | Self::Outcome { at, .. }
+            | Self::Doubted { at, .. }
             | Self::Resolved { at, .. }
             | Self::Due { at, .. }
             | Self::CancelAsked { at, .. }
@@ -415,6 +423,13 @@ impl Machine for PlanMachine {
                     let after = self.dependents.get(step).cloned().unwrap_or_default();
                     candidates = Candidates::After(after.into_iter().collect());
                 }
+            }
+            Event::Doubted { step, .. } => {
+                if !matches!(state.step(step), StepState::Intended { .. }) {
+                    return out;
+                }
+                out.records.push(PlanRecord::StepInDoubt { step: step.clone() });
+                out.effects.push(Effect::Resolve { step: step.clone() });
             }
             Event::Resolved {
                 step, answer, by, ..

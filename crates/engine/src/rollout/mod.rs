@@ -3,8 +3,10 @@
 
 mod machine;
 mod record;
+mod runner;
 mod state;
 
 pub use machine::{Effect, Event, Input, RolloutMachine};
 pub use record::{Definition, Direction, RolloutRecord, Seen, SeenPhase, Version};
+pub use runner::{Ended, Runner};
 pub use state::State;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use consort_engine::plan_run::{Answer, Effect, Event, PlanMachine, PlanRecord, RunState, StepOutcome};
+use consort_engine::plan_run::{
+    Answer, Effect, Event, PlanMachine, PlanRecord, RunState, StepOutcome,
+};
 use consort_journal::Machine;
 use consort_model::blueprint::{Lifecycle, TargetKind};
 use consort_model::id::RunId;
@@ -16,7 +18,12 @@ use proptest::prelude::*;
 fn action(name: &str, after: &[&str]) -> Action {
     let address = Address::new(Kind::Resource, name);
     let operation = Operation::Create { replaces: false };
-    let id = |name: &str| ActionId::new(&Operation::Create { replaces: false }, &Address::new(Kind::Resource, name));
+    let id = |name: &str| {
+        ActionId::new(
+            &Operation::Create { replaces: false },
+            &Address::new(Kind::Resource, name),
+        )
+    };
     Action {
         id: id(name),
         address,
@@ -87,8 +94,17 @@ impl Run {
         let limits = BTreeMap::from([("sim".to_owned(), limit)]);
         let machine = PlanMachine::new(RunId::from_bytes([1; 16]), plan, limits, 16);
         let state = RunState::default();
-        let mut run = Self { machine, state, records: Vec::new(), open: Vec::new(), performed: BTreeMap::new(), now: 0 };
-        run.feed(Event::Recovered { at: Timestamp::default() });
+        let mut run = Self {
+            machine,
+            state,
+            records: Vec::new(),
+            open: Vec::new(),
+            performed: BTreeMap::new(),
+            now: 0,
+        };
+        run.feed(Event::Recovered {
+            at: Timestamp::default(),
+        });
         run
     }
 
@@ -104,7 +120,11 @@ impl Run {
         }
         self.records.extend(decision.records);
         self.open.extend(decision.effects);
-        let under_way = self.open.iter().filter(|effect| matches!(effect, Effect::Perform { .. })).count();
+        let under_way = self
+            .open
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Perform { .. }))
+            .count();
         assert!(under_way <= 16);
     }
 
@@ -113,14 +133,31 @@ impl Run {
         match effect {
             Effect::Perform { step, .. } => {
                 *self.performed.entry(step.0.clone()).or_default() += 1;
-                let fails = failing.iter().any(|name| step.0.ends_with(&format!(".{name}")));
+                let fails = failing
+                    .iter()
+                    .any(|name| step.0.ends_with(&format!(".{name}")));
                 let problem = Problem::new(Code::NODE_FAILED, "it broke");
-                let outcome = if fails { StepOutcome::Failed { problem } } else { StepOutcome::Succeeded };
-                self.feed(Event::Outcome { step, outcome, retryable: false, entropy: 0, at });
+                let outcome = if fails {
+                    StepOutcome::Failed { problem }
+                } else {
+                    StepOutcome::Succeeded
+                };
+                self.feed(Event::Outcome {
+                    step,
+                    outcome,
+                    retryable: false,
+                    entropy: 0,
+                    at,
+                });
             }
             Effect::Resolve { step } => {
                 let answer = Ok(Answer::Repeat);
-                self.feed(Event::Resolved { step, answer, by: "look-up".into(), at });
+                self.feed(Event::Resolved {
+                    step,
+                    answer,
+                    by: "look-up".into(),
+                    at,
+                });
             }
             Effect::Wait { step, .. } => self.feed(Event::Due { step, at }),
             Effect::Abandon => {}
@@ -129,7 +166,9 @@ impl Run {
 
     fn crash(&mut self) {
         let mut state = RunState::default();
-        self.records.iter().for_each(|record| self.machine.apply(&mut state, record));
+        self.records
+            .iter()
+            .for_each(|record| self.machine.apply(&mut state, record));
         assert_eq!(state, self.state, "the fold of the records is the state");
         self.open.clear();
         let at = self.at();
@@ -175,7 +214,11 @@ proptest! {
 fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     let mut run = Run::new(&diamond(), 4);
     assert_eq!(run.to_end(&[0], 100, &["b"]), RunStatus::Faulted);
-    let names: Vec<&str> = run.performed.keys().map(|step| step.rsplit('.').next().unwrap_or_default()).collect();
+    let names: Vec<&str> = run
+        .performed
+        .keys()
+        .map(|step| step.rsplit('.').next().unwrap_or_default())
+        .collect();
     assert_eq!(names, ["a", "alone", "b", "c"]);
     assert_eq!(run.machine.unreached(&run.state).len(), 1);
 }
@@ -186,32 +229,61 @@ fn a_run_that_failed_goes_on_from_where_it_stopped() {
     run.to_end(&[0], 100, &["b"]);
     run.open.clear();
     let at = run.at();
-    run.feed(Event::ResumeAsked { by: "uid:0".into(), at });
+    run.feed(Event::ResumeAsked {
+        by: "uid:0".into(),
+        at,
+    });
     assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Completed);
-    assert_eq!(run.performed.values().sum::<u32>(), 6, "a, alone, c once; b twice; d once: {:?}", run.performed);
+    assert_eq!(
+        run.performed.values().sum::<u32>(),
+        6,
+        "a, alone, c once; b twice; d once: {:?}",
+        run.performed
+    );
 }
 
 #[test]
 fn a_cancelled_run_finishes_what_is_under_way_and_no_more() {
     let mut run = Run::new(&diamond(), 4);
     let at = run.at();
-    run.feed(Event::CancelAsked { by: "uid:0".into(), now: false, at });
+    run.feed(Event::CancelAsked {
+        by: "uid:0".into(),
+        now: false,
+        at,
+    });
     assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Cancelled);
-    assert_eq!(run.performed.len(), 2, "a and alone were under way: {:?}", run.performed);
+    assert_eq!(
+        run.performed.len(),
+        2,
+        "a and alone were under way: {:?}",
+        run.performed
+    );
 }
 
 #[test]
 fn a_doubt_that_only_a_person_can_settle_waits_for_the_answer() {
     let mut run = Run::new(&plan(vec![action("a", &[]), action("b", &["a"])]), 4);
     run.crash();
-    let Some(Effect::Resolve { step }) = run.open.pop() else { panic!("a doubt is looked up first") };
+    let Some(Effect::Resolve { step }) = run.open.pop() else {
+        panic!("a doubt is looked up first")
+    };
     let at = run.at();
-    run.feed(Event::Resolved { step: step.clone(), answer: Err("look at the console".into()), by: "sim".into(), at });
+    run.feed(Event::Resolved {
+        step: step.clone(),
+        answer: Err("look at the console".into()),
+        by: "sim".into(),
+        at,
+    });
     assert!(run.open.is_empty() && run.state.ended.is_none());
     run.crash();
     assert!(run.open.is_empty(), "an open question is not asked again");
     let at = run.at();
-    run.feed(Event::Resolved { step, answer: Ok(Answer::Happened), by: "uid:0".into(), at });
+    run.feed(Event::Resolved {
+        step,
+        answer: Ok(Answer::Happened),
+        by: "uid:0".into(),
+        at,
+    });
     assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Completed);
     assert_eq!(run.performed.len(), 1, "only b: {:?}", run.performed);
 }
@@ -220,11 +292,26 @@ fn a_doubt_that_only_a_person_can_settle_waits_for_the_answer() {
 fn a_failure_that_may_pass_is_tried_again_with_the_same_key() {
     let mut run = Run::new(&plan(vec![action("a", &[])]), 4);
     for attempt in 1..=4 {
-        let Some(Effect::Perform { step, attempt: given, .. }) = run.open.pop() else { panic!("a try is due") };
+        let Some(Effect::Perform {
+            step,
+            attempt: given,
+            ..
+        }) = run.open.pop()
+        else {
+            panic!("a try is due")
+        };
         assert_eq!(given, attempt);
-        let outcome = StepOutcome::Failed { problem: Problem::new(Code::NODE_FAILED, "busy") };
+        let outcome = StepOutcome::Failed {
+            problem: Problem::new(Code::NODE_FAILED, "busy"),
+        };
         let at = run.at();
-        run.feed(Event::Outcome { step: step.clone(), outcome, retryable: true, entropy: 500, at });
+        run.feed(Event::Outcome {
+            step: step.clone(),
+            outcome,
+            retryable: true,
+            entropy: 500,
+            at,
+        });
         if let Some(Effect::Wait { step, due }) = run.open.pop() {
             assert!(due > at);
             run.feed(Event::Due { step, at: due });
@@ -234,7 +321,13 @@ fn a_failure_that_may_pass_is_tried_again_with_the_same_key() {
     let keys: std::collections::BTreeSet<_> = run
         .records
         .iter()
-        .filter_map(|record| if let PlanRecord::StepPlanned { key, .. } = record { Some(key) } else { None })
+        .filter_map(|record| {
+            if let PlanRecord::StepPlanned { key, .. } = record {
+                Some(key)
+            } else {
+                None
+            }
+        })
         .collect();
     assert_eq!(keys.len(), 1);
 }

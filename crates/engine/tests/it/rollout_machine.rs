@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use consort_engine::rollout::{
-    Definition, Direction, Effect, Event, Input, RolloutMachine, RolloutRecord, Seen, SeenPhase, State, Version,
+    Definition, Direction, Effect, Event, Input, RolloutMachine, RolloutRecord, Seen, SeenPhase,
+    State, Version,
 };
 use consort_journal::Machine;
 use consort_model::id::RunId;
@@ -42,7 +43,12 @@ fn version(name: &[u8], replicas: u32) -> Version {
     }
 }
 
-fn definition(from: Option<Version>, to: Option<Version>, order: Order, parallelism: u32) -> Definition {
+fn definition(
+    from: Option<Version>,
+    to: Option<Version>,
+    order: Order,
+    parallelism: u32,
+) -> Definition {
     Definition {
         deployment: "test".into(),
         service: Address::new(Kind::Service, "api"),
@@ -71,10 +77,22 @@ struct World {
 
 impl World {
     fn new(definition: Definition) -> Self {
-        let replicas = definition.from.as_ref().map_or(0, |version| version.replicas);
+        let replicas = definition
+            .from
+            .as_ref()
+            .map_or(0, |version| version.replicas);
         let instance = |slot: u32| {
             let version = Digest::of(OLD);
-            (format!("old-{slot}"), Seen { slot, version, phase: SeenPhase::Ready, before: true, ended: None })
+            (
+                format!("old-{slot}"),
+                Seen {
+                    slot,
+                    version,
+                    phase: SeenPhase::Ready,
+                    before: true,
+                    ended: None,
+                },
+            )
         };
         let instances: BTreeMap<_, _> = (1..=replicas).map(instance).collect();
         let route: BTreeMap<_, _> = instances.keys().map(|id| (id.clone(), false)).collect();
@@ -94,39 +112,79 @@ impl World {
     }
 
     fn feed(&mut self, input: Input) {
-        let event = Event { at: self.now, input };
+        let event = Event {
+            at: self.now,
+            input,
+        };
         let decision = self.machine.decide(&self.state, &event);
         for record in &decision.records {
             self.machine.apply(&mut self.state, record);
             self.transcript.push(format!("{record:?}"));
         }
         self.records.extend(decision.records);
-        self.pending.extend(decision.effects.into_iter().filter(|effect| !matches!(effect, Effect::Wake(_))));
+        self.pending.extend(
+            decision
+                .effects
+                .into_iter()
+                .filter(|effect| !matches!(effect, Effect::Wake(_))),
+        );
     }
 
     fn crash(&mut self) {
         let mut state = State::default();
-        self.records.iter().for_each(|record| self.machine.apply(&mut state, record));
+        self.records
+            .iter()
+            .for_each(|record| self.machine.apply(&mut state, record));
         assert_eq!(state, self.state, "the fold of the records is the state");
         self.pending = self.machine.open_effects(&self.state);
     }
 
     fn perform(&mut self, effect: Effect) -> Input {
         match effect {
-            Effect::Start { slot, key, direction } => {
-                let digest = self.machine.goal(direction).map(|goal| goal.digest).unwrap();
-                let id = self.keys.entry(key.clone()).or_insert_with(|| format!("new-{slot}-{}", &key[..6])).clone();
-                let seen = Seen { slot, version: digest, phase: SeenPhase::Starting, before: false, ended: None };
+            Effect::Start {
+                slot,
+                key,
+                direction,
+            } => {
+                let digest = self
+                    .machine
+                    .goal(direction)
+                    .map(|goal| goal.digest)
+                    .unwrap();
+                let id = self
+                    .keys
+                    .entry(key.clone())
+                    .or_insert_with(|| format!("new-{slot}-{}", &key[..6]))
+                    .clone();
+                let seen = Seen {
+                    slot,
+                    version: digest,
+                    phase: SeenPhase::Starting,
+                    before: false,
+                    ended: None,
+                };
                 self.instances.entry(id.clone()).or_insert(seen);
-                Input::Started { slot, result: Ok(id) }
+                Input::Started {
+                    slot,
+                    result: Ok(id),
+                }
             }
-            Effect::Route { generation, targets } => {
+            Effect::Route {
+                generation,
+                targets,
+            } => {
                 assert!(generation >= self.generation, "the route never goes back");
                 self.generation = generation;
                 for (id, draining) in &targets {
-                    let ready = self.instances.get(id).is_some_and(|seen| seen.phase == SeenPhase::Ready);
+                    let ready = self
+                        .instances
+                        .get(id)
+                        .is_some_and(|seen| seen.phase == SeenPhase::Ready);
                     let of_new = self.instances.get(id).is_some_and(|seen| !seen.before);
-                    assert!(*draining || ready || !of_new, "{id} gets traffic and is not ready");
+                    assert!(
+                        *draining || ready || !of_new,
+                        "{id} gets traffic and is not ready"
+                    );
                 }
                 self.route = targets;
                 self.note_serving();
@@ -134,7 +192,11 @@ impl World {
             }
             Effect::Drain { id } => Input::Drained { id, left: 0 },
             Effect::Stop { id } => {
-                assert_ne!(self.route.get(&id), Some(&false), "{id} is stopped while it gets traffic");
+                assert_ne!(
+                    self.route.get(&id),
+                    Some(&false),
+                    "{id} is stopped while it gets traffic"
+                );
                 self.instances.remove(&id);
                 self.route.remove(&id);
                 Input::Stopped(id)
@@ -144,7 +206,11 @@ impl World {
     }
 
     fn note_serving(&mut self) {
-        let serving = self.route.iter().filter(|(id, draining)| !**draining && self.instances.contains_key(*id)).count();
+        let serving = self
+            .route
+            .iter()
+            .filter(|(id, draining)| !**draining && self.instances.contains_key(*id))
+            .count();
         self.least_serving = self.least_serving.min(serving);
     }
 
@@ -163,7 +229,10 @@ impl World {
 
     /// Runs to the end; `choices` picks what happens next, `crash_at` is the step of a crash.
     fn run(&mut self, choices: &[u8], crash_at: usize) -> RunStatus {
-        self.feed(Input::Begin { instances: self.instances.clone(), generation: self.generation });
+        self.feed(Input::Begin {
+            instances: self.instances.clone(),
+            generation: self.generation,
+        });
         for step in 0..2_000 {
             if let Some(status) = self.state.ended {
                 return status;
@@ -171,7 +240,10 @@ impl World {
             if step == crash_at {
                 self.crash();
             }
-            let choice = choices.get(step % choices.len().max(1)).copied().unwrap_or(0);
+            let choice = choices
+                .get(step % choices.len().max(1))
+                .copied()
+                .unwrap_or(0);
             self.now = Timestamp::from_millis(self.now.millis() + 3);
             if !self.pending.is_empty() && choice % 3 != 0 {
                 let effect = self.pending.remove(choice as usize % self.pending.len());
@@ -187,14 +259,20 @@ impl World {
     }
 
     fn versions(&self) -> Vec<(u32, Digest)> {
-        let mut found: Vec<_> = self.instances.values().map(|seen| (seen.slot, seen.version)).collect();
+        let mut found: Vec<_> = self
+            .instances
+            .values()
+            .map(|seen| (seen.slot, seen.version))
+            .collect();
         found.sort();
         found
     }
 }
 
 fn wanted(name: &[u8], replicas: u32) -> Vec<(u32, Digest)> {
-    (1..=replicas).map(|slot| (slot, Digest::of(name))).collect()
+    (1..=replicas)
+        .map(|slot| (slot, Digest::of(name)))
+        .collect()
 }
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {
@@ -246,14 +324,30 @@ proptest! {
 
 #[test]
 fn a_first_version_that_fails_ends_with_its_reason() {
-    let mut world = World::new(definition(None, Some(version(BAD, 2)), Order::StartFirst, 1));
+    let mut world = World::new(definition(
+        None,
+        Some(version(BAD, 2)),
+        Order::StartFirst,
+        1,
+    ));
     assert_eq!(world.run(&[0, 1, 2, 4, 5], 10_000), RunStatus::Faulted);
-    assert!(world.state.failed.values().all(|problem: &Problem| problem.message.contains("instance")));
+    assert!(
+        world
+            .state
+            .failed
+            .values()
+            .all(|problem: &Problem| problem.message.contains("instance"))
+    );
 }
 
 #[test]
 fn a_restart_replaces_instances_of_the_same_version() {
-    let mut restart = definition(Some(version(OLD, 2)), Some(version(OLD, 2)), Order::StartFirst, 1);
+    let mut restart = definition(
+        Some(version(OLD, 2)),
+        Some(version(OLD, 2)),
+        Order::StartFirst,
+        1,
+    );
     restart.restart = true;
     let mut world = World::new(restart);
     assert_eq!(world.run(&[0, 1, 2, 4, 5, 6], 9), RunStatus::Completed);
