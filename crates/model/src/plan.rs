@@ -125,6 +125,17 @@ pub enum Mandate {
     },
 }
 
+/// What a person asked to be done to a running service, beside its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ServiceChange {
+    /// Replace the instances although their version is the same.
+    #[serde(default)]
+    pub restart: bool,
+    /// This number of instances instead of the blueprint's; 0 stops the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+}
+
 /// One action of a plan: one step of the run that carries it out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -175,6 +186,10 @@ pub struct Action {
     /// What the engine may do later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mandates: Vec<Mandate>,
+    /// What a person asked to be done to a service (stop, start, restart, scale); `None` in plans
+    /// that are made from a blueprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_change: Option<ServiceChange>,
     /// The longest that it may take.
     pub time_limit: Span,
 }

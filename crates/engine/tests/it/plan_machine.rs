@@ -42,6 +42,7 @@ fn action(name: &str, after: &[&str]) -> Action {
         depends_on: Vec::new(),
         lifecycle: Lifecycle::default(),
         mandates: Vec::new(),
+        service_change: None,
         time_limit: Span::from_secs(60),
     }
 }
