@@ -1,5 +1,6 @@
 //! Serving a router on one address: HTTP/1.1 and HTTP/2, bounded, with an orderly end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -11,6 +12,9 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use hyper::Request as HyperRequest;
+use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -34,6 +38,9 @@ const FIRST_BYTE_LIMIT: Duration = Duration::from_secs(10);
 /// Longer than [`crate::client`] keeps idle connections, so that the client
 /// closes first and no request meets a closing connection.
 const HEAD_LIMIT: Duration = Duration::from_secs(75);
+/// How long a connection that has not asked anything yet may take to do so once the
+/// service stops: closing it would reset a request that is on its way.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long responses under way may take to finish once the service stops:
 /// less than the ten seconds after which a supervisor kills.
 const GRACE: Duration = Duration::from_secs(8);
@@ -160,15 +167,45 @@ impl Acceptor {
     }
 }
 
+/// The router, with a latch that tells whether anything was asked yet.
+#[derive(Clone)]
+struct Asked {
+    router: TowerToHyperService<Router>,
+    asked: CancellationToken,
+}
+
+impl Service<HyperRequest<Incoming>> for Asked {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<HyperRequest<Incoming>>>::Future;
+
+    fn call(&self, request: HyperRequest<Incoming>) -> Self::Future {
+        self.asked.cancel();
+        self.router.call(request)
+    }
+}
+
 async fn serve_connection(
     stream: TcpStream,
-    service: TowerToHyperService<Router>,
+    router: TowerToHyperService<Router>,
     stop: &CancellationToken,
     peer: SocketAddr,
 ) {
-    match timeout(FIRST_BYTE_LIMIT, stream.peek(&mut [0; 1])).await {
-        Ok(Ok(1..)) => {}
-        Ok(Ok(0) | Err(_)) | Err(_) => return,
+    let asked = CancellationToken::new();
+    let last_call = async {
+        stop.cancelled().await;
+        // What was asked is finished; what was never asked is waited for a little.
+        let _ = timeout(LAST_CALL, asked.cancelled()).await;
+    };
+    let mut last_call = pin!(last_call);
+    let mut byte = [0; 1];
+    // All arms only look: a byte that was peeked at is still there.
+    let begun = tokio::select! {
+        begun = timeout(FIRST_BYTE_LIMIT, stream.peek(&mut byte)) => begun,
+        () = last_call.as_mut() => return,
+    };
+    if !matches!(begun, Ok(Ok(1..))) {
+        return;
     }
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -176,11 +213,15 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT);
     builder.http2().timer(TokioTimer::new());
+    let service = Asked {
+        router,
+        asked: asked.clone(),
+    };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // Cancel-safe: the connection is polled in place and not dropped.
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = stop.cancelled() => {
+        () = last_call => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

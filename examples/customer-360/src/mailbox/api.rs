@@ -47,9 +47,9 @@ pub fn router(mailbox: Mailbox) -> Router {
 }
 
 async fn healthz(State(mailbox): State<Mailbox>) -> Result<&'static str, Problem> {
-    match mailbox.log.broken().is_cancelled() {
-        false => Ok("ok\n"),
-        true => Err(Problem::unavailable(AppendFailed::Broken.to_string())),
+    match mailbox.log.is_usable() {
+        true => Ok("ok\n"),
+        false => Err(Problem::unavailable(AppendFailed::Broken.to_string())),
     }
 }
 

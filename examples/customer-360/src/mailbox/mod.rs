@@ -7,7 +7,9 @@ pub mod message;
 pub mod writer;
 
 use std::path::Path;
+use std::pin::pin;
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -45,21 +47,36 @@ pub fn open(settings: &Settings, stop: CancellationToken) -> Result<Mailbox, Fai
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Failure> {
     let mailbox = open(&settings, stop.clone())?;
     let listener = serve::bind(&settings).await?;
-    let log = mailbox.log.clone();
-    let broken = log.broken().clone();
+    run_on(listener, mailbox, stop).await
+}
+
+/// Runs the service on this listener until `stop` is cancelled, and closes the log.
+///
+/// # Errors
+/// If a sync failed.
+pub async fn run_on(
+    listener: TcpListener,
+    mailbox: Mailbox,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let broken = mailbox.log.broken().clone();
+    let closed = mailbox.log.closed().clone();
     let either = stop.child_token();
-    let served = serve::serve(listener, api::router(mailbox), either.clone());
-    let watch = async {
-        broken.cancelled().await;
-        either.cancel();
+    let mut served = pin!(serve::serve(listener, api::router(mailbox), either.clone()));
+    // While requests are served there are handles, so a writer that has ended failed.
+    // `served` is polled in place; the other arms only look.
+    let failed = tokio::select! {
+        () = served.as_mut() => false,
+        () = broken.cancelled() => true,
+        () = closed.cancelled() => true,
     };
-    // `watch` has no effect of its own before it ends, and then serving must end too.
-    let mut served = std::pin::pin!(served);
-    tokio::select! {
-        () = served.as_mut() => {}
-        () = watch => served.await,
+    if failed {
+        either.cancel();
+        served.await;
     }
-    match broken.is_cancelled() {
+    // The last handle went with the router, so the writer finishes and ends.
+    closed.cancelled().await;
+    match failed || broken.is_cancelled() {
         true => Err("the log could not be synced; start again to recover what is in it".into()),
         false => Ok(()),
     }

@@ -80,6 +80,7 @@ pub struct Log {
 struct Shared {
     content: RwLock<Content>,
     broken: CancellationToken,
+    closed: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +107,7 @@ impl Log {
         let shared = Arc::new(Shared {
             content,
             broken: CancellationToken::new(),
+            closed: CancellationToken::new(),
         });
         let (requests, queue) = mpsc::channel(QUEUE);
         let (head_sender, head) = watch::channel(0);
@@ -116,9 +118,15 @@ impl Log {
             head: head_sender,
         };
         writer.publish(recovered.messages);
+        let closed = shared.closed.clone();
         std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || writer.run(queue))?;
+            .spawn(move || {
+                // Cancelled after the file is closed, also if the writer panicked: then
+                // the queue is gone, and those who wait are told that it is broken.
+                let _closed = closed.drop_guard();
+                writer.run(queue);
+            })?;
         Ok(Self {
             shared,
             requests,
@@ -174,6 +182,23 @@ impl Log {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         content.stats.clone()
+    }
+
+    /// Whether messages can be stored.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        let Shared {
+            content: _,
+            broken,
+            closed,
+        } = &*self.shared;
+        !broken.is_cancelled() && !closed.is_cancelled()
+    }
+
+    /// Cancelled once the last handle is dropped and the file is closed.
+    #[must_use]
+    pub fn closed(&self) -> &CancellationToken {
+        &self.shared.closed
     }
 
     /// Cancelled once the log can no longer be trusted.

@@ -8,23 +8,48 @@ use crate::support::seed_file;
 fn reads_the_whole_sample() {
     let purchases = read(&seed_file()).unwrap();
     assert_eq!(purchases.len(), 6919);
-    let later = purchases.iter().filter(|purchase| purchase.date > calibration_end()).count();
+    let later = purchases
+        .iter()
+        .filter(|purchase| purchase.date > calibration_end())
+        .count();
     assert_eq!(later, 1959);
     assert_eq!(purchases[0].cents, 2933);
 }
 
 #[test]
 fn names_the_line_that_is_no_purchase() {
-    let error = parse("00004 0001 19970101  2   29.33\n\n00004 0001 19971301  2 1.00\n").unwrap_err();
-    assert!(error.to_string().starts_with("line 3 is not a purchase: the date is not like 19970101"), "{error}");
+    let error =
+        parse("00004 0001 19970101  2   29.33\n\n00004 0001 19971301  2 1.00\n").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("line 3 is not a purchase: the date is not like 19970101"),
+        "{error}"
+    );
 }
 
 #[test]
 fn reads_amounts_to_the_cent_and_nothing_finer() {
-    for (text, cents) in [("29.33", 2933), ("0", 0), ("7.5", 750), ("7.50", 750), ("7.0", 700), ("12", 1200)] {
+    for (text, cents) in [
+        ("29.33", 2933),
+        ("0", 0),
+        ("7.5", 750),
+        ("7.50", 750),
+        ("7.0", 700),
+        ("12", 1200),
+    ] {
         assert_eq!(parse_cents(text), Some(cents), "{text}");
     }
-    for text in ["", ".5", "-1", "1.234", "1e3", "1.-2", "NaN", "99999999999999999999"] {
+    for text in [
+        "",
+        ".5",
+        "-1",
+        "1.234",
+        "1e3",
+        "1.-2",
+        "NaN",
+        "99999999999999999999",
+    ] {
         assert_eq!(parse_cents(text), None, "{text}");
     }
 }

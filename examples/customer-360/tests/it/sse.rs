@@ -2,7 +2,10 @@ use customer_360::sse::{Event, Parser};
 use proptest::prelude::*;
 
 fn event(id: &str, data: &str) -> Event {
-    Event { id: id.to_owned(), data: data.to_owned() }
+    Event {
+        id: id.to_owned(),
+        data: data.to_owned(),
+    }
 }
 
 #[test]
@@ -14,7 +17,11 @@ fn reads_events_as_the_standard_says() {
 
 #[test]
 fn refuses_a_line_without_end() {
-    assert!(Parser::default().feed(&vec![b'x'; 2 * 1024 * 1024]).is_err());
+    assert!(
+        Parser::default()
+            .feed(&vec![b'x'; 2 * 1024 * 1024])
+            .is_err()
+    );
 }
 
 proptest! {

@@ -20,53 +20,66 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The sample file of the example.
-pub fn seed_file() -> PathBuf {
+pub(crate) fn seed_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/CDNOW_sample.txt")
 }
 
-pub fn settings(values: &[(&str, &str)]) -> Settings {
-    values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+pub(crate) fn settings(values: &[(&str, &str)]) -> Settings {
+    values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::new(Duration::from_secs(20))
 }
 
 /// A service that runs until it is stopped.
-pub struct Running {
-    pub url: String,
-    pub port: u16,
-    pub stop: CancellationToken,
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) port: u16,
+    pub(crate) stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
     /// Ends the service as SIGTERM does, and waits for its end.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
 }
 
-pub async fn listener(port: u16) -> TcpListener {
+pub(crate) async fn listener(port: u16) -> TcpListener {
     TcpListener::bind(("127.0.0.1", port)).await.unwrap()
 }
 
-pub fn running<F>(listener: TcpListener, run: impl FnOnce(TcpListener, CancellationToken) -> F) -> Running
+pub(crate) fn running<F>(
+    listener: TcpListener,
+    run: impl FnOnce(TcpListener, CancellationToken) -> F,
+) -> Running
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let port = listener.local_addr().unwrap().port();
     let stop = CancellationToken::new();
     let task = tokio::spawn(run(listener, stop.clone()));
-    Running { url: format!("http://127.0.0.1:{port}"), port, stop, task }
+    Running {
+        url: format!("http://127.0.0.1:{port}"),
+        port,
+        stop,
+        task,
+    }
 }
 
-pub async fn start_router(router: Router) -> Running {
-    running(listener(0).await, |listener, stop| serve::serve(listener, router, stop))
+pub(crate) async fn start_router(router: Router) -> Running {
+    running(listener(0).await, |listener, stop| {
+        serve::serve(listener, router, stop)
+    })
 }
 
-pub async fn start_crm(folder: &Path) -> Running {
+pub(crate) async fn start_crm(folder: &Path) -> Running {
     let seed = seed_file();
     let crm = crm::open(&settings(&[
         ("DATA_DIR", folder.to_str().unwrap()),
@@ -77,15 +90,15 @@ pub async fn start_crm(folder: &Path) -> Running {
     start_router(crm::api::router(crm.unwrap())).await
 }
 
-pub async fn start_mailbox(folder: &Path, port: u16) -> Running {
+pub(crate) async fn start_mailbox(folder: &Path, port: u16) -> Running {
     let folder = folder.to_str().unwrap().to_owned();
     running(listener(port).await, |listener, stop| async move {
         let mailbox = mailbox::open(&settings(&[("DATA_DIR", &folder)]), stop.clone()).unwrap();
-        serve::serve(listener, mailbox::api::router(mailbox), stop).await;
+        mailbox::run_on(listener, mailbox, stop).await.unwrap();
     })
 }
 
-pub async fn start_orders(folder: &Path, sink: &str, port: u16) -> Running {
+pub(crate) async fn start_orders(folder: &Path, sink: &str, port: u16) -> Running {
     let seed = seed_file();
     let orders = orders::open(&settings(&[
         ("DATA_DIR", folder.to_str().unwrap()),
@@ -93,10 +106,12 @@ pub async fn start_orders(folder: &Path, sink: &str, port: u16) -> Running {
         ("K_SINK", sink),
     ]));
     let orders = orders.unwrap();
-    running(listener(port).await, |listener, stop| orders::run_on(listener, orders, stop))
+    running(listener(port).await, |listener, stop| {
+        orders::run_on(listener, orders, stop)
+    })
 }
 
-pub async fn start_hub(mailbox: &str, edition: &'static Edition, port: u16) -> Running {
+pub(crate) async fn start_hub(mailbox: &str, edition: &'static Edition, port: u16) -> Running {
     let mailbox = mailbox.to_owned();
     running(listener(port).await, |listener, stop| {
         let hub = Hub {
@@ -116,19 +131,24 @@ fn signing_key() -> SigningKey {
 }
 
 /// The key that checks the tokens of these tests, as 32 bytes in base64.
-pub fn public_key() -> String {
+pub(crate) fn public_key() -> String {
     STANDARD.encode(signing_key().verifying_key().to_bytes())
 }
 
 /// The same key in PEM.
-pub fn public_key_pem() -> String {
-    let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub(crate) fn public_key_pem() -> String {
+    let mut der = vec![
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
     der.extend_from_slice(signing_key().verifying_key().as_bytes());
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(der)
+    )
 }
 
 /// A token with any header and payload.
-pub fn signed(header: &Value, payload: &Value) -> String {
+pub(crate) fn signed(header: &Value, payload: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", part(header), part(payload));
     let signature = signing_key().sign(text.as_bytes());
@@ -136,6 +156,9 @@ pub fn signed(header: &Value, payload: &Value) -> String {
 }
 
 /// A token with these rights.
-pub fn token(rights: &[&str]) -> String {
-    signed(&json!({"alg": "EdDSA", "typ": "JWT"}), &json!({"sub": "test", "rights": rights, "aud": "crm"}))
+pub(crate) fn token(rights: &[&str]) -> String {
+    signed(
+        &json!({"alg": "EdDSA", "typ": "JWT"}),
+        &json!({"sub": "test", "rights": rights, "aud": "crm"}),
+    )
 }

@@ -15,12 +15,23 @@ fn now() -> Timestamp {
 
 #[test]
 fn accepts_the_key_in_pem_and_in_base64() {
-    for key in [public_key(), public_key_pem(), public_key_pem().replace('\n', "\r\n")] {
-        let claims = Verifier::new(&key, "crm").unwrap().verify(&token(&["customers:read"]), now()).unwrap();
+    for key in [
+        public_key(),
+        public_key_pem(),
+        public_key_pem().replace('\n', "\r\n"),
+    ] {
+        let claims = Verifier::new(&key, "crm")
+            .unwrap()
+            .verify(&token(&["customers:read"]), now())
+            .unwrap();
         assert!(claims.rights.contains("customers:read"));
         assert_eq!(claims.sub, "test");
     }
-    for key in ["", "AAAA", "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----"] {
+    for key in [
+        "",
+        "AAAA",
+        "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----",
+    ] {
         assert!(Verifier::new(key, "crm").is_err(), "{key}");
     }
 }
@@ -30,26 +41,61 @@ fn rejects_a_token_for_each_reason() {
     let eddsa = json!({"alg": "EdDSA"});
     let good = signed(&eddsa, &json!({"sub": "a"}));
     let mut forged = good.clone();
-    forged.replace_range(good.len() - 4..good.len() - 2, if good.contains("AA") { "BB" } else { "AA" });
+    forged.replace_range(
+        good.len() - 4..good.len() - 2,
+        if good.contains("AA") { "BB" } else { "AA" },
+    );
     let cases = [
         ("", Rejected::Malformed),
         ("a.b", Rejected::Malformed),
         ("a.b.c.d", Rejected::Malformed),
         (&forged, Rejected::Signature),
-        (&signed(&json!({"alg": "none"}), &json!({})), Rejected::Algorithm),
-        (&signed(&json!({"alg": "HS256"}), &json!({})), Rejected::Algorithm),
-        (&signed(&json!({"alg": "EdDSA", "crit": ["x"]}), &json!({})), Rejected::Algorithm),
+        (
+            &signed(&json!({"alg": "none"}), &json!({})),
+            Rejected::Algorithm,
+        ),
+        (
+            &signed(&json!({"alg": "HS256"}), &json!({})),
+            Rejected::Algorithm,
+        ),
+        (
+            &signed(&json!({"alg": "EdDSA", "crit": ["x"]}), &json!({})),
+            Rejected::Algorithm,
+        ),
         (&signed(&eddsa, &json!({"exp": 999_999})), Rejected::Expired),
-        (&signed(&eddsa, &json!({"nbf": 1_000_001})), Rejected::NotYet),
-        (&signed(&eddsa, &json!({"aud": "other"})), Rejected::Audience),
-        (&signed(&eddsa, &json!({"aud": ["x", "y"]})), Rejected::Audience),
-        (&signed(&eddsa, &json!({"rights": "all"})), Rejected::Malformed),
+        (
+            &signed(&eddsa, &json!({"nbf": 1_000_001})),
+            Rejected::NotYet,
+        ),
+        (
+            &signed(&eddsa, &json!({"aud": "other"})),
+            Rejected::Audience,
+        ),
+        (
+            &signed(&eddsa, &json!({"aud": ["x", "y"]})),
+            Rejected::Audience,
+        ),
+        (
+            &signed(&eddsa, &json!({"rights": "all"})),
+            Rejected::Malformed,
+        ),
     ];
     for (token, expected) in cases {
-        assert_eq!(verifier().verify(token, now()).unwrap_err(), expected, "{token}");
+        assert_eq!(
+            verifier().verify(token, now()).unwrap_err(),
+            expected,
+            "{token}"
+        );
     }
-    for payload in [json!({"aud": ["x", "crm"]}), json!({"exp": 1_000_001.5}), json!({})] {
-        assert!(verifier().verify(&signed(&eddsa, &payload), now()).is_ok(), "{payload}");
+    for payload in [
+        json!({"aud": ["x", "crm"]}),
+        json!({"exp": 1_000_001.5}),
+        json!({}),
+    ] {
+        assert!(
+            verifier().verify(&signed(&eddsa, &payload), now()).is_ok(),
+            "{payload}"
+        );
     }
 }
 
