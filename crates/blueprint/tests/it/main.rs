@@ -1,0 +1,3 @@
+//! Tests of the loader as others see it.
+
+mod compose_suite;
