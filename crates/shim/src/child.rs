@@ -16,8 +16,8 @@ use rustix::process::{
     set_parent_process_death_signal, setrlimit, setsid, umask,
 };
 use rustix::thread::{
-    ThreadNameSpaceType, move_into_thread_name_spaces, set_no_new_privs, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    ThreadNameSpaceType, move_into_thread_name_spaces, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,12 +42,20 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(step: impl Into<String>, error: &io::Error) -> Self {
-        Self { step: step.into(), errno: error.raw_os_error().unwrap_or(libc::EINVAL), warning: false }
+        Self {
+            step: step.into(),
+            errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+            warning: false,
+        }
     }
 
     /// One sentence with the kernel's words.
     pub(crate) fn message(&self) -> String {
-        format!("{}: {}", self.step, io::Error::from_raw_os_error(self.errno))
+        format!(
+            "{}: {}",
+            self.step,
+            io::Error::from_raw_os_error(self.errno)
+        )
     }
 }
 
@@ -64,11 +72,30 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    pub(crate) fn new(program: String, args: Vec<String>, env: &[(String, String)]) -> io::Result<Self> {
-        let path = env.iter().find(|(name, _)| name == "PATH").map_or(DEFAULT_PATH, |(_, value)| value).to_owned();
-        let env = env.iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect::<Result<_, _>>()?;
-        let args = args.into_iter().map(CString::new).collect::<Result<_, _>>()?;
-        Ok(Self { program, args, env, path })
+    pub(crate) fn new(
+        program: String,
+        args: Vec<String>,
+        env: &[(String, String)],
+    ) -> io::Result<Self> {
+        let path = env
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map_or(DEFAULT_PATH, |(_, value)| value)
+            .to_owned();
+        let env = env
+            .iter()
+            .map(|(name, value)| CString::new(format!("{name}={value}")))
+            .collect::<Result<_, _>>()?;
+        let args = args
+            .into_iter()
+            .map(CString::new)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            program,
+            args,
+            env,
+            path,
+        })
     }
 
     /// Executes it, found as execvp(3) does. Returns only with what went wrong.
@@ -77,11 +104,17 @@ impl Image {
         let candidates: Vec<PathBuf> = if self.program.contains('/') {
             vec![PathBuf::from(&self.program)]
         } else {
-            self.path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(&self.program)).collect()
+            self.path
+                .split(':')
+                .filter(|dir| !dir.is_empty())
+                .map(|dir| Path::new(dir).join(&self.program))
+                .collect()
         };
         let mut result = io::Error::from_raw_os_error(libc::ENOENT);
         for path in candidates {
-            let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { continue };
+            let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+                continue;
+            };
             let error = sys::exec(&path, &self.args, &self.env);
             // A program that is there but may not run is the better answer than "not found".
             if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) {
@@ -146,12 +179,15 @@ impl Launch<'_> {
         let _ = setsid();
         self.common.join_groups()?;
         if let Some(view) = &self.view {
-            view.enter().map_err(|fault| Fault::new(format!("cannot set up {}", fault.place), &fault.source))?;
+            view.enter().map_err(|fault| {
+                Fault::new(format!("cannot set up {}", fault.place), &fault.source)
+            })?;
         }
         let faults = self.place_descriptors()?;
         self.common.drop_privileges(faults)?;
         if let Some(shim) = self.dies_with {
-            set_parent_process_death_signal(Some(Signal::KILL)).map_err(step("cannot follow the shim's death"))?;
+            set_parent_process_death_signal(Some(Signal::KILL))
+                .map_err(step("cannot follow the shim's death"))?;
             // It may have died before the call.
             if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(shim) {
                 sys::exit_now(125);
@@ -168,8 +204,11 @@ impl Launch<'_> {
         let first_free = 3 + RawFd::try_from(self.listen.len()).unwrap_or(RawFd::MAX - 3);
         let faults = sys::copy_above(self.faults.as_raw_fd(), first_free).map_err(step(failed))?;
         let stdio = self.common.stdio.map(|fd| fd.as_raw_fd());
-        let above: Result<Vec<RawFd>, _> =
-            stdio.iter().chain(&self.listen).map(|fd| sys::copy_above(*fd, first_free)).collect();
+        let above: Result<Vec<RawFd>, _> = stdio
+            .iter()
+            .chain(&self.listen)
+            .map(|fd| sys::copy_above(*fd, first_free))
+            .collect();
         for (number, fd) in above.map_err(step(failed))?.into_iter().enumerate() {
             sys::place(fd, RawFd::try_from(number).unwrap_or(RawFd::MAX)).map_err(step(failed))?;
         }
@@ -178,8 +217,15 @@ impl Launch<'_> {
             let pid = std::process::id();
             let count = self.listen.len();
             let names = &self.listen_names;
-            for text in [format!("LISTEN_PID={pid}"), format!("LISTEN_FDS={count}"), format!("LISTEN_FDNAMES={names}")] {
-                self.common.image.env.push(CString::new(text).map_err(step(failed))?);
+            for text in [
+                format!("LISTEN_PID={pid}"),
+                format!("LISTEN_FDS={count}"),
+                format!("LISTEN_FDNAMES={names}"),
+            ] {
+                self.common
+                    .image
+                    .env
+                    .push(CString::new(text).map_err(step(failed))?);
             }
         }
         Ok(faults)
@@ -198,13 +244,15 @@ impl Join<'_> {
         let _ = setsid();
         self.common.join_groups()?;
         if !self.namespaces.is_empty() {
-            move_into_thread_name_spaces(self.main, self.namespaces).map_err(step("cannot enter the instance"))?;
+            move_into_thread_name_spaces(self.main, self.namespaces)
+                .map_err(step("cannot enter the instance"))?;
         }
         let failed = "cannot pass descriptors";
         let faults = sys::copy_above(self.faults.as_raw_fd(), 3).map_err(step(failed))?;
         for (number, fd) in self.common.stdio.iter().enumerate() {
             let copy = sys::copy_above(fd.as_raw_fd(), 3).map_err(step(failed))?;
-            sys::place(copy, RawFd::try_from(number).unwrap_or(RawFd::MAX)).map_err(step(failed))?;
+            sys::place(copy, RawFd::try_from(number).unwrap_or(RawFd::MAX))
+                .map_err(step(failed))?;
         }
         sys::close_on_exec_from(3);
         if self.terminal {
@@ -229,13 +277,24 @@ impl Common<'_> {
     fn drop_privileges(&self, faults: RawFd) -> Result<(), Fault> {
         let process = self.process;
         for (name, limit) in &process.rlimits {
-            let Some(resource) = resource(name) else { continue };
-            set_limit(resource, Rlimit { current: limit.soft, maximum: limit.hard })
-                .or_else(|error| warn(faults, format!("cannot raise the limit {name}"), &error))?;
+            let Some(resource) = resource(name) else {
+                continue;
+            };
+            set_limit(
+                resource,
+                Rlimit {
+                    current: limit.soft,
+                    maximum: limit.hard,
+                },
+            )
+            .or_else(|error| warn(faults, format!("cannot raise the limit {name}"), &error))?;
         }
         // The shim's own is low. Lowering further needs CAP_SYS_RESOURCE.
-        fs::write("/proc/self/oom_score_adj", process.oom_score_adj.unwrap_or(0).to_string())
-            .or_else(|error| warn(faults, "cannot set oom_score_adj", &error))?;
+        fs::write(
+            "/proc/self/oom_score_adj",
+            process.oom_score_adj.unwrap_or(0).to_string(),
+        )
+        .or_else(|error| warn(faults, "cannot set oom_score_adj", &error))?;
         umask(Mode::from_raw_mode(process.umask.unwrap_or(0o022)));
         let dropped = child_caps::dropped(&process.capabilities);
         child_caps::drop_bounding(dropped).map_err(step("cannot drop capabilities"))?;
@@ -243,8 +302,10 @@ impl Common<'_> {
             let groups: Vec<Gid> = user.groups.iter().map(|id| Gid::from_raw(*id)).collect();
             let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
             set_thread_groups(&groups).map_err(step("cannot set groups"))?;
-            set_thread_res_gid(gid, gid, gid).map_err(step(format!("cannot become group {}", user.gid)))?;
-            set_thread_res_uid(uid, uid, uid).map_err(step(format!("cannot become user {}", user.uid)))?;
+            set_thread_res_gid(gid, gid, gid)
+                .map_err(step(format!("cannot become group {}", user.gid)))?;
+            set_thread_res_uid(uid, uid, uid)
+                .map_err(step(format!("cannot become user {}", user.uid)))?;
         }
         if !dropped.is_empty() {
             child_caps::drop_own(dropped).map_err(step("cannot drop capabilities"))?;
@@ -253,7 +314,10 @@ impl Common<'_> {
             set_no_new_privs(true).map_err(step("cannot set no_new_privs"))?;
         }
         let cwd = self.cwd.as_deref().unwrap_or(Path::new("/"));
-        chdir(cwd).map_err(step(format!("cannot enter the working directory {}", cwd.display())))
+        chdir(cwd).map_err(step(format!(
+            "cannot enter the working directory {}",
+            cwd.display()
+        )))
     }
 }
 
@@ -270,19 +334,30 @@ fn warn(faults: RawFd, name: impl Into<String>, error: &io::Error) -> Result<(),
 
 /// Sets a limit; where it may not be raised, as high as it may be, and that is still an error.
 fn set_limit(resource: Resource, wanted: Rlimit) -> io::Result<()> {
-    let Err(error) = setrlimit(resource, wanted.clone()) else { return Ok(()) };
+    let Err(error) = setrlimit(resource, wanted.clone()) else {
+        return Ok(());
+    };
     let ceiling = getrlimit(resource).maximum;
     let clamp = |value: Option<u64>| match (value, ceiling) {
         (Some(value), Some(most)) => Some(value.min(most)),
         (None, most) => most,
         (value, None) => value,
     };
-    let _ = setrlimit(resource, Rlimit { current: clamp(wanted.current), maximum: clamp(wanted.maximum) });
+    let _ = setrlimit(
+        resource,
+        Rlimit {
+            current: clamp(wanted.current),
+            maximum: clamp(wanted.maximum),
+        },
+    );
     Err(error.into())
 }
 
 /// Runs the child's preparation. It never returns to the caller's loop, not even by a panic.
-fn guarded(faults: BorrowedFd<'_>, prepare: impl FnOnce() -> Result<std::convert::Infallible, Fault>) -> ! {
+fn guarded(
+    faults: BorrowedFd<'_>,
+    prepare: impl FnOnce() -> Result<std::convert::Infallible, Fault>,
+) -> ! {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(prepare)) {
         Ok(Ok(never)) => match never {},
         Ok(Err(fault)) => report(faults.as_raw_fd(), &fault),
@@ -300,11 +375,20 @@ fn report(to: RawFd, fault: &Fault) {
 
 /// What a fault pipe says once it is at its end: warnings, and the failure if there is one.
 pub(crate) fn read_faults(text: &[u8]) -> (Vec<String>, Option<Fault>) {
-    let unreadable = || Fault { step: "cannot start the program".to_owned(), errno: libc::EIO, warning: false };
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let unreadable = || Fault {
+        step: "cannot start the program".to_owned(),
+        errno: libc::EIO,
+        warning: false,
+    };
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let faults = lines.map(|line| serde_json::from_slice(line).unwrap_or_else(|_| unreadable()));
     let (warnings, failures): (Vec<Fault>, Vec<Fault>) = faults.partition(|fault| fault.warning);
-    (warnings.iter().map(Fault::message).collect(), failures.into_iter().next())
+    (
+        warnings.iter().map(Fault::message).collect(),
+        failures.into_iter().next(),
+    )
 }
 
 /// A resource by Compose's name of a ulimit.
@@ -332,5 +416,9 @@ pub(crate) fn resource(name: &str) -> Option<Resource> {
 
 /// `/dev/null`, for what has no input.
 pub(crate) fn null() -> io::Result<OwnedFd> {
-    Ok(fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
+    Ok(fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?
+        .into())
 }

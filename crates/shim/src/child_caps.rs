@@ -2,7 +2,9 @@
 
 use std::io;
 
-use rustix::thread::{CapabilitySet, capabilities, remove_capability_from_bounding_set, set_capabilities};
+use rustix::thread::{
+    CapabilitySet, capabilities, remove_capability_from_bounding_set, set_capabilities,
+};
 
 use crate::spec::Capabilities;
 
@@ -65,7 +67,10 @@ pub(crate) fn set_of(name: &str) -> Option<CapabilitySet> {
 /// What is dropped after `keep`.
 pub(crate) fn dropped(asked: &Capabilities) -> CapabilitySet {
     let union = |names: &[String]| {
-        names.iter().filter_map(|name| set_of(name)).fold(CapabilitySet::empty(), CapabilitySet::union)
+        names
+            .iter()
+            .filter_map(|name| set_of(name))
+            .fold(CapabilitySet::empty(), CapabilitySet::union)
     };
     union(&asked.drop).difference(union(&asked.keep))
 }
@@ -101,10 +106,16 @@ mod tests {
 
     #[test]
     fn keeps_what_is_named_when_all_are_dropped() {
-        let asked = Capabilities { drop: vec!["ALL".into()], keep: vec!["cap_net_bind_service".into()] };
+        let asked = Capabilities {
+            drop: vec!["ALL".into()],
+            keep: vec!["cap_net_bind_service".into()],
+        };
         let kept = CapabilitySet::from_bits_retain(1 << 10);
         assert_eq!(dropped(&asked), CapabilitySet::all().difference(kept));
-        assert_eq!(set_of("CHECKPOINT_RESTORE"), Some(CapabilitySet::from_bits_retain(1 << 40)));
+        assert_eq!(
+            set_of("CHECKPOINT_RESTORE"),
+            Some(CapabilitySet::from_bits_retain(1 << 40))
+        );
         assert_eq!(set_of("CAP_FLY"), None);
     }
 }

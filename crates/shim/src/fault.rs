@@ -29,11 +29,14 @@ pub(crate) fn point(name: &'static str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static VISITS: AtomicU32 = AtomicU32::new(0);
     debug_assert!(POINTS.contains(&name), "unlisted fault point {name}");
-    let Some(wanted) = std::env::var_os("CONSORT_FAULT") else { return };
+    let Some(wanted) = std::env::var_os("CONSORT_FAULT") else {
+        return;
+    };
     let wanted = wanted.to_string_lossy();
     let (wanted, visit) = wanted.split_once(':').unwrap_or((&wanted, "1"));
     if wanted == name && VISITS.fetch_add(1, Ordering::Relaxed) + 1 == visit.parse().unwrap_or(1) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }
 

@@ -15,25 +15,45 @@ pub(crate) struct FdStore {
 
 impl FdStore {
     pub(crate) fn new(limit: u32) -> Self {
-        Self { entries: Vec::new(), limit: limit as usize }
+        Self {
+            entries: Vec::new(),
+            limit: limit as usize,
+        }
     }
 
     /// Keeps one descriptor per name.
-    pub(crate) fn store(&mut self, names: Vec<String>, fds: Vec<OwnedFd>) -> Result<(), (&'static str, String)> {
+    pub(crate) fn store(
+        &mut self,
+        names: Vec<String>,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), (&'static str, String)> {
         if names.len() != fds.len() {
-            let message = format!("{} names and {} descriptors; send one descriptor per name", names.len(), fds.len());
+            let message = format!(
+                "{} names and {} descriptors; send one descriptor per name",
+                names.len(),
+                fds.len()
+            );
             return Err(("bad_request", message));
         }
         let plain = |name: &str| {
-            (1..=200).contains(&name.len()) && !name.contains(':') && !name.chars().any(char::is_control)
+            (1..=200).contains(&name.len())
+                && !name.contains(':')
+                && !name.chars().any(char::is_control)
         };
         if let Some(name) = names.iter().find(|name| !plain(name)) {
-            let message = format!("{name:?} is no name: 1 to 200 bytes without `:` and control characters");
+            let message =
+                format!("{name:?} is no name: 1 to 200 bytes without `:` and control characters");
             return Err(("bad_request", message));
         }
-        let new = names.iter().filter(|name| !self.entries.iter().any(|(known, _)| known == *name)).count();
+        let new = names
+            .iter()
+            .filter(|name| !self.entries.iter().any(|(known, _)| known == *name))
+            .count();
         if self.entries.len() + new > self.limit {
-            return Err(("limit", format!("more than {} descriptors; raise `fd_store`", self.limit)));
+            return Err((
+                "limit",
+                format!("more than {} descriptors; raise `fd_store`", self.limit),
+            ));
         }
         for (name, fd) in names.into_iter().zip(fds) {
             self.put(name, fd);
@@ -67,12 +87,20 @@ impl FdStore {
     /// Names with the inodes by which a rescue finds them again.
     pub(crate) fn inodes(&self) -> Vec<(String, u64)> {
         let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).map_or(0, |stat| stat.st_ino);
-        self.entries.iter().map(|(name, fd)| (name.clone(), inode(fd))).collect()
+        self.entries
+            .iter()
+            .map(|(name, fd)| (name.clone(), inode(fd)))
+            .collect()
     }
 
     /// Takes the descriptors of a lost shim from the instance itself, which still has them. Gives
     /// the names that it does not have any more.
-    pub(crate) fn recover(&mut self, pidfd: impl AsFd, pid: i32, known: &[(String, u64)]) -> Vec<String> {
+    pub(crate) fn recover(
+        &mut self,
+        pidfd: impl AsFd,
+        pid: i32,
+        known: &[(String, u64)],
+    ) -> Vec<String> {
         let mut lost = Vec::new();
         for (name, inode) in known {
             let found = procfs::find_fd(pid, "socket", *inode)

@@ -111,7 +111,10 @@ impl Tracker {
         if self.health != Health::Starting {
             return;
         }
-        if let Some(distance) = self.early.filter(|distance| now + *distance < self.counted_from) {
+        if let Some(distance) = self
+            .early
+            .filter(|distance| now + *distance < self.counted_from)
+        {
             self.due = now + distance;
             self.early = Some(distance * 2);
         }
@@ -124,7 +127,12 @@ mod tests {
 
     fn timing(interval: u64, start_period: u64, retries: u32) -> Timing {
         let ms = Duration::from_millis;
-        Timing { interval: ms(interval), start_interval: ms(500), start_period: ms(start_period), retries }
+        Timing {
+            interval: ms(interval),
+            start_interval: ms(500),
+            start_period: ms(start_period),
+            retries,
+        }
     }
 
     /// Asks whenever due, with answers by time; gives the changes of health by milliseconds.
@@ -147,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_fast_service_is_healthy_long_before_the_interval() {
-        assert_eq!(play(timing(30_000, 0, 3), 100, |_| true), [(50, Health::Healthy)]);
+        assert_eq!(
+            play(timing(30_000, 0, 3), 100, |_| true),
+            [(50, Health::Healthy)]
+        );
     }
 
     #[test]
@@ -155,7 +166,11 @@ mod tests {
         let changes = play(timing(30_000, 0, 1), 70_000, |ms| ms >= 29_000);
         assert_eq!(changes, [(30_000, Health::Healthy)]);
         let changes = play(timing(30_000, 0, 1), 30_000, |_| false);
-        assert_eq!(changes, [(30_000, Health::Unhealthy)], "not sooner than the first regular question");
+        assert_eq!(
+            changes,
+            [(30_000, Health::Unhealthy)],
+            "not sooner than the first regular question"
+        );
     }
 
     #[test]
@@ -173,6 +188,9 @@ mod tests {
     #[test]
     fn one_success_heals() {
         let changes = play(timing(1_000, 0, 3), 6_000, |ms| ms >= 5_000);
-        assert_eq!(changes, [(3_000, Health::Unhealthy), (5_000, Health::Healthy)]);
+        assert_eq!(
+            changes,
+            [(3_000, Health::Unhealthy), (5_000, Health::Healthy)]
+        );
     }
 }

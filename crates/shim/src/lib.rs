@@ -14,7 +14,7 @@
 //! | file | what | written |
 //! | --- | --- | --- |
 //! | `spec.json` | [`Spec`], by the driver, before the launch | once |
-//! | `lock` | held by the living shim (flock) | – |
+//! | `lock` | held by the living shim (fcntl) | – |
 //! | `pid.json` | [`record::PidRecord`]: who the instance is | before its program is executed |
 //! | `state.json` | [`record::Counters`]: restarts, kept descriptors | at each change |
 //! | `exit.json` | [`record::Exit`]: how it ended | before the control socket says so |
@@ -31,9 +31,9 @@
 //! The rescue watches by pidfd; the exit code of a process that is not its child comes from the
 //! kernel where it can tell (Linux 6.15), else it is `unknown`.
 
+pub mod cgroup;
 mod child;
 mod child_caps;
-pub mod cgroup;
 mod client;
 pub mod fault;
 mod fd_store;

@@ -35,6 +35,9 @@ pub struct PidRecord {
     /// The shim that started it.
     #[serde(default)]
     pub shim: i32,
+    /// The shim's program, which the process still is until it executes its own.
+    #[serde(default)]
+    pub shim_exe: String,
     /// Inode numbers of the output pipes, stdout and stderr.
     #[serde(default)]
     pub pipes: Option<[u64; 2]>,
@@ -114,22 +117,46 @@ pub struct Counters {
     pub last_exit: Option<Exit>,
 }
 
-/// Writes a record by rename; it is on the disk when this returns.
-pub(crate) fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+/// What a record must survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Survives {
+    /// A loss of power: it is on the disk when the call returns.
+    Boot,
+    /// A kill of this process. After another boot nothing that it says is true anyway.
+    Process,
+}
+
+/// Writes a record by rename, so that a reader sees the old one or the new one, whole.
+pub(crate) fn write_json(
+    dir: &Path,
+    name: &str,
+    value: &impl Serialize,
+    survives: Survives,
+) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.new"));
     let bytes = serde_json::to_vec(value).map_err(io::Error::other)?;
     let written = (|| {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&bytes)?;
-        file.sync_all()?;
+        if survives == Survives::Boot {
+            file.sync_all()?;
+        }
         fs::rename(&temporary, dir.join(name))
     })();
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    sync_dir(dir)
+    if survives == Survives::Boot {
+        File::open(dir)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads a record; `None` if there is none.
@@ -144,18 +171,15 @@ pub fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<Opti
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Removes a record; that there is none is fine.
 pub(crate) fn remove(dir: &Path, name: &str) -> io::Result<()> {
     match fs::remove_file(dir.join(name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Err(_) => Ok(()),
-        Ok(()) => sync_dir(dir),
+        _ => Ok(()),
     }
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

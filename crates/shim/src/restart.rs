@@ -46,7 +46,10 @@ pub(crate) fn decide(
     if policy.max_attempts > 0 && counters.attempts.len() >= policy.max_attempts as usize {
         return Next::Failed;
     }
-    let bound = policy.initial_ms.saturating_mul(1 << counters.step.min(32)).min(policy.cap_ms);
+    let bound = policy
+        .initial_ms
+        .saturating_mul(1 << counters.step.min(32))
+        .min(policy.cap_ms);
     let delay = u64::try_from(u128::from(bound) * u128::from(chance) >> 32).unwrap_or(bound);
     counters.step = counters.step.saturating_add(1);
     counters.restarts += 1;
@@ -62,16 +65,25 @@ mod tests {
     use super::*;
 
     fn failing() -> Exit {
-        Exit { code: Some(1), ..Exit::default() }
+        Exit {
+            code: Some(1),
+            ..Exit::default()
+        }
     }
 
     fn policy(policy: RestartPolicy) -> Restart {
-        Restart { policy, ..Restart::default() }
+        Restart {
+            policy,
+            ..Restart::default()
+        }
     }
 
     #[test]
     fn follows_the_policy() {
-        let fine = Exit { code: Some(0), ..Exit::default() };
+        let fine = Exit {
+            code: Some(0),
+            ..Exit::default()
+        };
         for (name, exit, again) in [
             (RestartPolicy::No, failing(), false),
             (RestartPolicy::Always, fine.clone(), true),
@@ -79,7 +91,14 @@ mod tests {
             (RestartPolicy::OnFailure, fine, false),
             (RestartPolicy::OnFailure, failing(), true),
         ] {
-            let next = decide(&policy(name), &mut Counters::default(), &exit, Duration::ZERO, 0, 0);
+            let next = decide(
+                &policy(name),
+                &mut Counters::default(),
+                &exit,
+                Duration::ZERO,
+                0,
+                0,
+            );
             assert_eq!(next != Next::End, again, "{name:?}");
         }
     }
@@ -92,19 +111,32 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let bounds: Vec<u128> = (0..12).map(|_| bound(Duration::ZERO)).collect();
-        assert_eq!(bounds, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000]);
+        assert_eq!(
+            bounds,
+            [
+                100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000
+            ]
+        );
         assert_eq!(bound(Duration::from_secs(10)), 100);
     }
 
     #[test]
     fn fails_when_the_budget_of_the_window_is_used_up() {
-        let policy = Restart { max_attempts: 2, window_ms: 1000, ..policy(RestartPolicy::OnFailure) };
+        let policy = Restart {
+            max_attempts: 2,
+            window_ms: 1000,
+            ..policy(RestartPolicy::OnFailure)
+        };
         let mut counters = Counters::default();
         let mut at = |now| decide(&policy, &mut counters, &failing(), Duration::ZERO, now, 0);
         assert_eq!(at(0), Next::After(Duration::ZERO));
         assert_eq!(at(10), Next::After(Duration::ZERO));
         assert_eq!(at(20), Next::Failed);
-        assert_eq!(at(1005), Next::After(Duration::ZERO), "the first attempt has left the window");
+        assert_eq!(
+            at(1005),
+            Next::After(Duration::ZERO),
+            "the first attempt has left the window"
+        );
     }
 
     proptest::proptest! {

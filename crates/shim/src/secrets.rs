@@ -33,14 +33,21 @@ impl Secrets {
         let mut bytes = Vec::new();
         from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "more than 1 MiB of secrets"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "more than 1 MiB of secrets",
+            ));
         }
         if bytes.is_empty() {
             return Ok(Self::default());
         }
         // The parser's error is not passed on: it may quote what it read.
-        let map: BTreeMap<String, String> = serde_json::from_slice(&bytes)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "secrets are not a JSON map of texts"))?;
+        let map: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "secrets are not a JSON map of texts",
+            )
+        })?;
         Ok(Self::new(map))
     }
 
@@ -48,18 +55,26 @@ impl Secrets {
         let mut needles: Vec<(Vec<u8>, String)> = Vec::new();
         for (token, value) in &map {
             // Output is cut into lines, so a value of many lines (a key) is looked for line by line.
-            let lines = value.lines().map(str::trim).filter(|line| line.len() >= SCRUB_FROM);
+            let lines = value
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.len() >= SCRUB_FROM);
             needles.extend(lines.map(|line| (line.as_bytes().to_vec(), token.clone())));
         }
         needles.sort_by_key(|(needle, _)| std::cmp::Reverse(needle.len()));
-        let mut values: Vec<_> = map.into_iter().filter(|(token, _)| !token.is_empty()).collect();
+        let mut values: Vec<_> = map
+            .into_iter()
+            .filter(|(token, _)| !token.is_empty())
+            .collect();
         values.sort_by_key(|(token, _)| std::cmp::Reverse(token.len()));
         Self { values, needles }
     }
 
     /// The first of these tokens that has no value.
     pub(crate) fn first_missing<'a>(&self, tokens: &'a [String]) -> Option<&'a String> {
-        tokens.iter().find(|token| !self.values.iter().any(|(known, _)| known == *token))
+        tokens
+            .iter()
+            .find(|token| !self.values.iter().any(|(known, _)| known == *token))
     }
 
     /// The text with values in place of tokens, in one pass: a value is never searched again.
@@ -67,7 +82,10 @@ impl Secrets {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while !rest.is_empty() {
-            let found = self.values.iter().find_map(|(token, value)| Some((rest.strip_prefix(token.as_str())?, value)));
+            let found = self
+                .values
+                .iter()
+                .find_map(|(token, value)| Some((rest.strip_prefix(token.as_str())?, value)));
             if let Some((after, value)) = found {
                 out.push_str(value);
                 rest = after;
@@ -118,18 +136,33 @@ mod tests {
     use super::*;
 
     fn secrets(pairs: &[(&str, &str)]) -> Secrets {
-        Secrets::new(pairs.iter().map(|(t, v)| ((*t).to_owned(), (*v).to_owned())).collect())
+        Secrets::new(
+            pairs
+                .iter()
+                .map(|(t, v)| ((*t).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn replaces_tokens_in_one_pass_longest_first() {
-        let secrets = secrets(&[("{{db}}", "{{db2}}"), ("{{db}}@2", "second"), ("{{db2}}", "never")]);
-        assert_eq!(secrets.expand("a={{db}}, b={{db}}@2, c={{d"), "a={{db2}}, b=second, c={{d");
+        let secrets = secrets(&[
+            ("{{db}}", "{{db2}}"),
+            ("{{db}}@2", "second"),
+            ("{{db2}}", "never"),
+        ]);
+        assert_eq!(
+            secrets.expand("a={{db}}, b={{db}}@2, c={{d"),
+            "a={{db2}}, b=second, c={{d"
+        );
     }
 
     #[test]
     fn takes_values_out_of_output_also_those_of_many_lines() {
-        let secrets = secrets(&[("{{key}}", "-----BEGIN\nabcdefgh\n-----END--"), ("{{pin}}", "123")]);
+        let secrets = secrets(&[
+            ("{{key}}", "-----BEGIN\nabcdefgh\n-----END--"),
+            ("{{pin}}", "123"),
+        ]);
         let mut line = b"got abcdefgh and 123, abcdefgh".to_vec();
         secrets.scrub(&mut line);
         assert_eq!(line, b"got {{key}} and 123, {{key}}");
@@ -140,7 +173,9 @@ mod tests {
         let secrets = secrets(&[("{{one}}", "value-1")]);
         let tokens = ["{{one}}".to_owned(), "{{two}}".to_owned()];
         assert_eq!(secrets.first_missing(&tokens), Some(&tokens[1]));
-        let error = Secrets::read(&b"{\"a\": {\"hunter2\": 1}}"[..]).err().unwrap();
+        let error = Secrets::read(&b"{\"a\": {\"hunter2\": 1}}"[..])
+            .err()
+            .unwrap();
         assert!(!error.to_string().contains("hunter2"));
     }
 

@@ -42,10 +42,17 @@ pub(crate) fn number(text: &str) -> Option<i32> {
         return (1..=64).contains(&number).then_some(number);
     }
     if let Some(rest) = name.strip_prefix("RTMIN") {
-        let offset = if rest.is_empty() { 0 } else { rest.strip_prefix('+')?.parse::<i32>().ok()? };
+        let offset = if rest.is_empty() {
+            0
+        } else {
+            rest.strip_prefix('+')?.parse::<i32>().ok()?
+        };
         return (0..=30).contains(&offset).then_some(34 + offset);
     }
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, number)| *number)
 }
 
 #[cfg(test)]
@@ -54,7 +61,13 @@ mod tests {
 
     #[test]
     fn reads_names_numbers_and_real_time_signals() {
-        for (text, expected) in [("SIGTERM", 15), ("term", 15), ("9", 9), ("USR1", 10), ("SIGRTMIN+3", 37)] {
+        for (text, expected) in [
+            ("SIGTERM", 15),
+            ("term", 15),
+            ("9", 9),
+            ("USR1", 10),
+            ("SIGRTMIN+3", 37),
+        ] {
             assert_eq!(number(text), Some(expected), "{text}");
         }
         for text in ["", "0", "65", "SIGNONE", "RTMIN+99", "-1", "RTMIN+"] {

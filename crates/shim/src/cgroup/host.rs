@@ -32,7 +32,10 @@ impl Host {
             match kind {
                 "cgroup2" if host.v2.is_none() => host.v2 = writable_v2(&mount, own),
                 "cgroup" => {
-                    for controller in options.split(',').filter(|name| CONTROLLERS.contains(name) || *name == "freezer") {
+                    for controller in options
+                        .split(',')
+                        .filter(|name| CONTROLLERS.contains(name) || *name == "freezer")
+                    {
                         if may_write(&mount) {
                             host.v1.insert(controller.to_owned(), mount.clone());
                         }
@@ -50,12 +53,15 @@ impl Host {
 
     /// Whether a limit by this controller (`cpu`, `memory`, `pids`) can be enforced.
     pub fn can_limit(&self, controller: &str) -> bool {
-        self.v1.contains_key(controller) || self.v2_controllers.iter().any(|known| known == controller)
+        self.v1.contains_key(controller)
+            || self.v2_controllers.iter().any(|known| known == controller)
     }
 
     /// The rung of the ladder, for `doctor` and plans.
     pub fn level(&self) -> super::Level {
-        let v2_limits = CONTROLLERS.iter().any(|name| self.v2_controllers.iter().any(|known| known == name));
+        let v2_limits = CONTROLLERS
+            .iter()
+            .any(|name| self.v2_controllers.iter().any(|known| known == name));
         let v1_limits = CONTROLLERS.iter().any(|name| self.v1.contains_key(*name));
         match (self.v2.is_some(), v2_limits, v1_limits) {
             (true, true, _) => super::Level::V2,
@@ -75,7 +81,11 @@ fn cut_mount(line: &str) -> Option<(PathBuf, &str, &str)> {
     let mut after = after.split(' ');
     // A hierarchy that is mounted from a group inside a container still has its own root there.
     let _ = root;
-    Some((PathBuf::from(mount.replace("\\040", " ")), after.next()?, after.nth(1).unwrap_or_default()))
+    Some((
+        PathBuf::from(mount.replace("\\040", " ")),
+        after.next()?,
+        after.nth(1).unwrap_or_default(),
+    ))
 }
 
 /// The root of the mount if we may write there, else our own group if it was delegated to us.
@@ -90,7 +100,13 @@ fn writable_v2(mount: &Path, own: &str) -> Option<PathBuf> {
 
 fn may_write(path: &Path) -> bool {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
-    accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+    accessat(
+        CWD,
+        path,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    )
+    .is_ok()
 }
 
 #[cfg(test)]
@@ -100,7 +116,11 @@ mod tests {
     #[test]
     fn reads_mountinfo_lines_with_and_without_optional_fields() {
         let line = "31 23 0:27 / /sys/fs/cgroup/my\\040cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct";
-        let expected = (PathBuf::from("/sys/fs/cgroup/my cpu"), "cgroup", "rw,cpu,cpuacct");
+        let expected = (
+            PathBuf::from("/sys/fs/cgroup/my cpu"),
+            "cgroup",
+            "rw,cpu,cpuacct",
+        );
         assert_eq!(cut_mount(line), Some(expected));
         assert_eq!(cut_mount("garbage"), None);
     }

@@ -34,11 +34,16 @@ impl Instance {
             limits::enable_controllers(base, &group, &host.v2_controllers);
             match this.make_v2(&group) {
                 Ok(()) => this.v2 = Some(group),
-                Err(error) => this.not_enforced.push(format!("tracking by cgroup v2: {}: {error}", group.display())),
+                Err(error) => this.not_enforced.push(format!(
+                    "tracking by cgroup v2: {}: {error}",
+                    group.display()
+                )),
             }
         }
         this.set_limits(asked, &host);
-        if this.v2.is_none() && let Some(freezer) = host.v1.get("freezer") {
+        if this.v2.is_none()
+            && let Some(freezer) = host.v1.get("freezer")
+        {
             this.add_v1(&freezer.join(&asked.name));
         }
         this.v1_tracking = this.v1.last().cloned();
@@ -56,13 +61,18 @@ impl Instance {
         for leaf in ["main", "exec"] {
             make_folder(&group.join(leaf))?;
         }
-        self.made.extend([group.to_owned(), group.join("main"), group.join("exec")]);
+        self.made
+            .extend([group.to_owned(), group.join("main"), group.join("exec")]);
         Ok(())
     }
 
     fn set_limits(&mut self, asked: &Cgroup, host: &Host) {
         for limit in limits::all(&asked.limits) {
-            let v2 = self.v2.as_ref().filter(|_| host.v2_controllers.iter().any(|known| known == limit.controller));
+            let v2 = self.v2.as_ref().filter(|_| {
+                host.v2_controllers
+                    .iter()
+                    .any(|known| known == limit.controller)
+            });
             let result = if let Some(group) = v2 {
                 limit.write_v2(&group.join("main"))
             } else if let Some(root) = host.v1.get(limit.controller) {
@@ -70,13 +80,21 @@ impl Instance {
                 self.add_v1(&group);
                 limit.write_v1(&group)
             } else {
-                Err(io::Error::other(format!("this machine gives no cgroup controller `{}`", limit.controller)))
+                Err(io::Error::other(format!(
+                    "this machine gives no cgroup controller `{}`",
+                    limit.controller
+                )))
             };
             if let Err(error) = result {
-                self.not_enforced.push(format!("{} {}: {error}", limit.name, limit.value));
+                self.not_enforced
+                    .push(format!("{} {}: {error}", limit.name, limit.value));
             }
         }
-        self.memory_v1 = host.v1.get("memory").map(|root| root.join(&asked.name)).filter(|group| self.v1.contains(group));
+        self.memory_v1 = host
+            .v1
+            .get("memory")
+            .map(|root| root.join(&asked.name))
+            .filter(|group| self.v1.contains(group));
     }
 
     fn add_v1(&mut self, group: &Path) {
@@ -88,7 +106,9 @@ impl Instance {
                 self.v1.push(group.to_owned());
                 self.made.push(group.to_owned());
             }
-            Err(error) => self.not_enforced.push(format!("cgroup {}: {error}", group.display())),
+            Err(error) => self
+                .not_enforced
+                .push(format!("cgroup {}: {error}", group.display())),
         }
     }
 
@@ -98,7 +118,11 @@ impl Instance {
         if let Some(path) = &v2 {
             let _ = fs::create_dir(path);
         }
-        self.v1.iter().chain(&v2).map(|group| group.join("cgroup.procs")).collect()
+        self.v1
+            .iter()
+            .chain(&v2)
+            .map(|group| group.join("cgroup.procs"))
+            .collect()
     }
 
     /// The folder by which members are found.
@@ -108,9 +132,14 @@ impl Instance {
 
     /// Groups in which members may be, all of them.
     pub(super) fn leaves(&self) -> Vec<PathBuf> {
-        let Some(v2) = &self.v2 else { return self.v1_tracking.clone().into_iter().collect() };
+        let Some(v2) = &self.v2 else {
+            return self.v1_tracking.clone().into_iter().collect();
+        };
         let entries = fs::read_dir(v2).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect()
     }
 
     pub(super) fn leaf(&self, leaf: &str) -> Option<PathBuf> {
@@ -119,11 +148,18 @@ impl Instance {
 
     /// How many processes the kernel has killed for memory here.
     pub(crate) fn oom_kills(&self) -> u64 {
-        let v2 = self.v2.as_ref().map(|group| group.join("main/memory.events"));
-        let v1 = self.memory_v1.as_ref().map(|group| group.join("memory.oom_control"));
+        let v2 = self
+            .v2
+            .as_ref()
+            .map(|group| group.join("main/memory.events"));
+        let v1 = self
+            .memory_v1
+            .as_ref()
+            .map(|group| group.join("memory.oom_control"));
         let count = |path: PathBuf| {
             let text = fs::read_to_string(path).ok()?;
-            text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+            text.lines()
+                .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
         };
         v2.into_iter().chain(v1).filter_map(count).sum()
     }
@@ -131,7 +167,11 @@ impl Instance {
     /// Removes the groups, and parents of theirs that are empty then. Gives those that are still there.
     pub(crate) fn remove(&self) -> Vec<PathBuf> {
         let mut left = Vec::new();
-        for leaf in self.leaves().iter().filter(|leaf| !self.made.contains(leaf)) {
+        for leaf in self
+            .leaves()
+            .iter()
+            .filter(|leaf| !self.made.contains(leaf))
+        {
             let _ = fs::remove_dir(leaf);
         }
         for path in self.made.iter().rev() {
@@ -142,7 +182,10 @@ impl Instance {
         }
         // The folders above carry names of ours alone if they were made for our name; a folder in use stays.
         for root in self.v2.iter().chain(&self.v1) {
-            let above = root.ancestors().skip(1).take_while(|path| path.join("cgroup.procs").exists());
+            let above = root
+                .ancestors()
+                .skip(1)
+                .take_while(|path| path.join("cgroup.procs").exists());
             for path in above.take(7) {
                 if fs::remove_dir(path).is_err() {
                     break;
@@ -158,7 +201,9 @@ fn make_folder(path: &Path) -> io::Result<()> {
     let mut result = fs::create_dir_all(path);
     for _ in 0..10 {
         match &result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => result = fs::create_dir_all(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                result = fs::create_dir_all(path)
+            }
             _ => break,
         }
     }

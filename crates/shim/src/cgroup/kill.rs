@@ -19,7 +19,12 @@ impl Tree<'_> {
     /// subreaper), and whoever carries the tag. Not the session: its number is given out again.
     pub(crate) fn members(&self) -> Vec<i32> {
         if self.groups.tracking().is_some() {
-            return self.groups.leaves().iter().flat_map(|leaf| procs(leaf)).collect();
+            return self
+                .groups
+                .leaves()
+                .iter()
+                .flat_map(|leaf| procs(leaf))
+                .collect();
         }
         escaped(self.tag)
     }
@@ -40,7 +45,9 @@ impl Tree<'_> {
 
     /// Kills one leaf: a probe that took too long.
     pub(crate) fn kill_leaf(&self, leaf: &str) {
-        let Some(path) = self.groups.leaf(leaf) else { return };
+        let Some(path) = self.groups.leaf(leaf) else {
+            return;
+        };
         if fs::write(path.join("cgroup.kill"), "1").is_err() {
             procs(&path).into_iter().for_each(kill_exact);
         }
@@ -63,7 +70,10 @@ fn escaped(tag: &str) -> Vec<i32> {
     // Descendants of members; each round adds at least one, so there are at most as many rounds as processes.
     loop {
         let before = members.len();
-        let found = all.iter().filter(|(_, stat)| members.contains(&stat.parent)).map(|(pid, _)| *pid);
+        let found = all
+            .iter()
+            .filter(|(_, stat)| members.contains(&stat.parent))
+            .map(|(pid, _)| *pid);
         let found: Vec<i32> = found.collect();
         members.extend(found);
         if members.len() == before {
@@ -74,12 +84,17 @@ fn escaped(tag: &str) -> Vec<i32> {
 
 fn procs(group: &Path) -> Vec<i32> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 1).collect()
+    text.lines()
+        .filter_map(|line| line.parse().ok())
+        .filter(|pid| *pid > 1)
+        .collect()
 }
 
 /// Kills by pidfd: if the pid ends and is given out again meanwhile, the signal goes nowhere.
 fn kill_exact(pid: i32) {
-    let Some(found) = procfs::stat(pid) else { return };
+    let Some(found) = procfs::stat(pid) else {
+        return;
+    };
     if let Some(pidfd) = procfs::open_exact(pid, found.starttime) {
         let _ = sys::pidfd_signal(&pidfd, libc::SIGKILL);
     }

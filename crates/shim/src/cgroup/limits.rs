@@ -30,16 +30,34 @@ enum Kind {
 
 /// The limits that are set.
 pub(super) fn all(limits: &Limits) -> Vec<Limit> {
-    let Limits { cpu_millis, cpu_shares, memory, memory_reservation, pids } = limits;
+    let Limits {
+        cpu_millis,
+        cpu_shares,
+        memory,
+        memory_reservation,
+        pids,
+    } = limits;
     [
         ("cpu_millis", *cpu_millis, "cpu", Kind::CpuQuota),
         ("cpu_shares", *cpu_shares, "cpu", Kind::CpuShares),
         ("memory", *memory, "memory", Kind::Memory),
-        ("memory_reservation", *memory_reservation, "memory", Kind::MemoryReservation),
+        (
+            "memory_reservation",
+            *memory_reservation,
+            "memory",
+            Kind::MemoryReservation,
+        ),
         ("pids", *pids, "pids", Kind::Pids),
     ]
     .into_iter()
-    .filter_map(|(name, value, controller, kind)| Some(Limit { name, value: value?, controller, kind }))
+    .filter_map(|(name, value, controller, kind)| {
+        Some(Limit {
+            name,
+            value: value?,
+            controller,
+            kind,
+        })
+    })
     .collect()
 }
 
@@ -76,7 +94,9 @@ impl Limit {
                 let _ = write(group, "memory.memsw.limit_in_bytes", &value.to_string());
                 Ok(())
             }
-            Kind::MemoryReservation => write(group, "memory.soft_limit_in_bytes", &value.to_string()),
+            Kind::MemoryReservation => {
+                write(group, "memory.soft_limit_in_bytes", &value.to_string())
+            }
             Kind::Pids => write(group, "pids.max", &value.to_string()),
         }
     }
@@ -93,17 +113,24 @@ fn weight(shares: u64) -> u64 {
 
 /// Whether limits go to v2 on this machine.
 pub(super) fn in_v2(host: &Host) -> bool {
-    ["cpu", "memory", "pids"].iter().any(|name| host.v2_controllers.iter().any(|known| known == name))
+    ["cpu", "memory", "pids"]
+        .iter()
+        .any(|name| host.v2_controllers.iter().any(|known| known == name))
 }
 
 /// Turns the controllers on in each folder from `base` down to the group. A refusal shows later,
 /// as a limit that cannot be written.
 pub(super) fn enable_controllers(base: &Path, group: &Path, controllers: &[String]) {
-    let Ok(below) = group.strip_prefix(base) else { return };
+    let Ok(below) = group.strip_prefix(base) else {
+        return;
+    };
     let mut at = base.to_owned();
     let mut parts = below.components();
     loop {
-        for name in ["cpu", "memory", "pids"].iter().filter(|name| controllers.iter().any(|known| known == *name)) {
+        for name in ["cpu", "memory", "pids"]
+            .iter()
+            .filter(|name| controllers.iter().any(|known| known == *name))
+        {
             let _ = write(&at, "cgroup.subtree_control", &format!("+{name}"));
         }
         let Some(part) = parts.next() else { return };
@@ -123,6 +150,9 @@ mod tests {
     #[test]
     fn converts_shares_and_quota() {
         assert_eq!((weight(2), weight(1024), weight(262_144)), (1, 39, 10_000));
-        assert_eq!((quota(250), quota(1000), quota(10)), (25_000, 100_000, 1000));
+        assert_eq!(
+            (quota(250), quota(1000), quota(10)),
+            (25_000, 100_000, 1000)
+        );
     }
 }

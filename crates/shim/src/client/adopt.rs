@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::{Client, ClientError};
 use crate::procfs;
@@ -55,8 +55,13 @@ pub fn adopt(state_dirs: &[PathBuf]) -> Vec<(PathBuf, Found)> {
     for group in state_dirs.chunks(PARALLEL) {
         let found: Vec<Found> = std::thread::scope(|scope| {
             let threads: Vec<_> = group.iter().map(|dir| scope.spawn(|| look(dir))).collect();
-            let lost = |_| Found::Stuck { reason: "the look-up failed".to_owned() };
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+            let lost = |_| Found::Stuck {
+                reason: "the look-up failed".to_owned(),
+            };
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(lost))
+                .collect()
         });
         all.extend(group.iter().cloned().zip(found));
     }
@@ -73,11 +78,16 @@ fn look(dir: &Path) -> Found {
         Ok((client, status))
     });
     match asked {
-        Ok((client, status)) if client.id == spec.id => {
-            Found::Alive { client: Box::new(client), status: Box::new(status) }
-        }
-        Ok((client, _)) => Found::Gone { reason: format!("another instance, {}, answers at its socket", client.id) },
-        Err(error) if is_locked(dir) => Found::Stuck { reason: text_of(&error) },
+        Ok((client, status)) if client.id == spec.id => Found::Alive {
+            client: Box::new(client),
+            status: Box::new(status),
+        },
+        Ok((client, _)) => Found::Gone {
+            reason: format!("another instance, {}, answers at its socket", client.id),
+        },
+        Err(error) if is_locked(dir) => Found::Stuck {
+            reason: text_of(&error),
+        },
         Err(error) => without_shim(dir, &text_of(&error)),
     }
 }
@@ -91,8 +101,10 @@ fn text_of(error: &ClientError) -> String {
 
 /// Whether a shim lives on the directory, answering or not.
 fn is_locked(dir: &Path) -> bool {
-    let Ok(file) = File::open(dir.join(record::LOCK_FILE)) else { return false };
-    flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    let Ok(file) = File::open(dir.join(record::LOCK_FILE)) else {
+        return false;
+    };
+    fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).is_ok_and(|holder| holder.is_some())
 }
 
 /// No shim: the records say what is known. The pid counts before the end of an earlier run.
@@ -101,13 +113,21 @@ fn without_shim(dir: &Path, why: &str) -> Found {
     let exit: io::Result<Option<Exit>> = record::read_json(dir, record::EXIT_FILE);
     let boot = procfs::boot_id().unwrap_or_default();
     match (pid, exit) {
-        (Ok(Some(pid)), _) if pid.boot_id == boot && procfs::open_exact(pid.pid, pid.starttime).is_some() => {
+        (Ok(Some(pid)), _)
+            if pid.boot_id == boot && procfs::open_exact(pid.pid, pid.starttime).is_some() =>
+        {
             Found::ShimLost { pid: pid.pid }
         }
         (_, Ok(Some(exit))) => Found::Exited(Box::new(exit)),
         (Ok(Some(pid)), _) if pid.boot_id != boot => Found::OtherBoot,
-        (Ok(Some(pid)), _) => Found::Gone { reason: format!("process {} has ended without a shim", pid.pid) },
-        (Ok(None), _) => Found::Gone { reason: format!("it was never started ({why})") },
-        (Err(error), _) => Found::Gone { reason: format!("its records cannot be read: {error}") },
+        (Ok(Some(pid)), _) => Found::Gone {
+            reason: format!("process {} has ended without a shim", pid.pid),
+        },
+        (Ok(None), _) => Found::Gone {
+            reason: format!("it was never started ({why})"),
+        },
+        (Err(error), _) => Found::Gone {
+            reason: format!("its records cannot be read: {error}"),
+        },
     }
 }

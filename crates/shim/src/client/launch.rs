@@ -32,7 +32,11 @@ pub struct Launcher {
 impl Launcher {
     /// A shim binary without arguments.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new() }
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+        }
     }
 }
 
@@ -107,9 +111,16 @@ pub enum LaunchError {
 ///
 /// # Errors
 /// [`LaunchError`].
-pub fn launch(state_dir: &Path, launcher: &Launcher, secrets: &SecretValues) -> Result<Started, LaunchError> {
+pub fn launch(
+    state_dir: &Path,
+    launcher: &Launcher,
+    secrets: &SecretValues,
+) -> Result<Started, LaunchError> {
     let give_up = Instant::now() + TIMEOUT;
-    let no_shim = |source| LaunchError::NoShim { program: launcher.program.clone(), source };
+    let no_shim = |source| LaunchError::NoShim {
+        program: launcher.program.clone(),
+        source,
+    };
     let mut child = Command::new(&launcher.program)
         .args(&launcher.args)
         .arg(state_dir)
@@ -134,7 +145,9 @@ pub fn launch(state_dir: &Path, launcher: &Launcher, secrets: &SecretValues) -> 
 }
 
 fn listen(child: &mut Child, dir: &Path, give_up: Instant) -> Result<Started, LaunchError> {
-    let died = || LaunchError::Died { dir: dir.to_owned() };
+    let died = || LaunchError::Died {
+        dir: dir.to_owned(),
+    };
     let mut output = child.stdout.take().ok_or_else(died)?;
     let (mut text, mut shim) = (Vec::new(), None);
     loop {
@@ -143,17 +156,30 @@ fn listen(child: &mut Child, dir: &Path, give_up: Instant) -> Result<Started, La
             match serde_json::from_slice(&line).map_err(|_| died())? {
                 Ack::Shim(pid) => shim = Some((pid, procfs::stat(pid).map(|stat| stat.starttime))),
                 Ack::Started { pid, rescued } => {
-                    return Ok(Started { pid, rescued, shim: shim.map_or(0, |(pid, _)| pid) });
+                    return Ok(Started {
+                        pid,
+                        rescued,
+                        shim: shim.map_or(0, |(pid, _)| pid),
+                    });
                 }
-                Ack::Failed { kind, message, errno } => return Err(failure(kind, message, errno)),
+                Ack::Failed {
+                    kind,
+                    message,
+                    errno,
+                } => return Err(failure(kind, message, errno)),
             }
         }
         let left = give_up.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs().try_into().unwrap_or(0), tv_nsec: left.subsec_nanos().into() };
+        let timeout = Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(0),
+            tv_nsec: left.subsec_nanos().into(),
+        };
         match poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&timeout)) {
             Ok(0) => {
                 stop_shim(shim);
-                return Err(LaunchError::TimedOut { dir: dir.to_owned() });
+                return Err(LaunchError::TimedOut {
+                    dir: dir.to_owned(),
+                });
             }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
@@ -183,6 +209,9 @@ fn failure(kind: FailedKind, message: String, errno: Option<i32>) -> LaunchError
         FailedKind::Running => LaunchError::AlreadyRunning { message },
         FailedKind::Spec => LaunchError::BadSpec { message },
         FailedKind::Setup => LaunchError::Setup { message, errno },
-        FailedKind::Exec => LaunchError::Exec { message, errno: errno.unwrap_or(libc::EIO) },
+        FailedKind::Exec => LaunchError::Exec {
+            message,
+            errno: errno.unwrap_or(libc::EIO),
+        },
     }
 }

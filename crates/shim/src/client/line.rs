@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType, connect, recv, sendmsg, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, connect, recv, sendmsg, socket_with, sockopt,
 };
 use serde::Serialize;
 
@@ -38,20 +38,32 @@ impl LineSocket {
                 match connect(&socket, &address) {
                     Ok(()) => return Ok::<_, io::Error>(socket),
                     // The queue is full: its shim is busy or hangs.
-                    Err(rustix::io::Errno::AGAIN) if Instant::now() < give_up => std::thread::sleep(RETRY),
+                    Err(rustix::io::Errno::AGAIN) if Instant::now() < give_up => {
+                        std::thread::sleep(RETRY)
+                    }
                     Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
                     Err(error) => return Err(error.into()),
                 }
             }
         };
-        let unreachable = |source| ClientError::Unreachable { path: path.to_owned(), source };
+        let unreachable = |source| ClientError::Unreachable {
+            path: path.to_owned(),
+            source,
+        };
         let socket = open().map_err(unreachable)?;
         let peer = sockopt::socket_peercred(&socket).map_err(|error| unreachable(error.into()))?;
         let own = rustix::process::geteuid();
         if peer.uid != own && !peer.uid.is_root() && !own.is_root() {
-            return Err(ClientError::Stranger { path: path.to_owned(), uid: peer.uid.as_raw() });
+            return Err(ClientError::Stranger {
+                path: path.to_owned(),
+                uid: peer.uid.as_raw(),
+            });
         }
-        Ok(Self { path: path.to_owned(), socket, inbox: Vec::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            socket,
+            inbox: Vec::new(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -59,7 +71,10 @@ impl LineSocket {
     }
 
     fn broken(&self, source: impl Into<io::Error>) -> ClientError {
-        ClientError::Unreachable { path: self.path.clone(), source: source.into() }
+        ClientError::Unreachable {
+            path: self.path.clone(),
+            source: source.into(),
+        }
     }
 
     /// Sends one message as a line, the descriptors with its first byte.
@@ -70,17 +85,26 @@ impl LineSocket {
         timeout: Duration,
     ) -> Result<(), ClientError> {
         let give_up = Instant::now() + timeout;
-        let mut line = serde_json::to_vec(message)
-            .map_err(|source| ClientError::Protocol { path: self.path.clone(), source })?;
+        let mut line = serde_json::to_vec(message).map_err(|source| ClientError::Protocol {
+            path: self.path.clone(),
+            source,
+        })?;
         line.push(b'\n');
         let (mut rest, mut fds) = (line.as_slice(), fds);
         while !rest.is_empty() {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
             let mut ancillary = SendAncillaryBuffer::new(&mut space);
             if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
-                return Err(self.broken(io::Error::other("more descriptors than one request can carry")));
+                return Err(self.broken(io::Error::other(
+                    "more descriptors than one request can carry",
+                )));
             }
-            match sendmsg(&self.socket, &[IoSlice::new(rest)], &mut ancillary, SendFlags::NOSIGNAL) {
+            match sendmsg(
+                &self.socket,
+                &[IoSlice::new(rest)],
+                &mut ancillary,
+                SendFlags::NOSIGNAL,
+            ) {
                 Ok(count) => (rest, fds) = (&rest[count..], &[]),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => self.wait(PollFlags::OUT, Some(give_up))?,
@@ -94,7 +118,10 @@ impl LineSocket {
     pub(super) fn receive(&mut self, give_up: Option<Instant>) -> Result<Vec<u8>, ClientError> {
         let mut searched = 0;
         loop {
-            if let Some(end) = self.inbox[searched..].iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = self.inbox[searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+            {
                 let end = searched + end;
                 return Ok(self.inbox.drain(..=end).take(end).collect());
             }

@@ -98,7 +98,9 @@ impl Client {
             shim: 0,
         };
         match client.ask(&Request::Hello { protocol: PROTOCOL }, &[])? {
-            Reply::Hello { version, id, shim, .. } => (client.version, client.id, client.shim) = (version, id, shim),
+            Reply::Hello {
+                version, id, shim, ..
+            } => (client.version, client.id, client.shim) = (version, id, shim),
             _ => return Err(client.unexpected()),
         }
         Ok(client)
@@ -166,7 +168,11 @@ impl Client {
         }
         match self.socket.receive(Some(Instant::now() + timeout)) {
             Ok(line) => self.parse(&line).map(Some),
-            Err(ClientError::Unreachable { source, .. }) if source.kind() == io::ErrorKind::TimedOut => Ok(None),
+            Err(ClientError::Unreachable { source, .. })
+                if source.kind() == io::ErrorKind::TimedOut =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -194,8 +200,18 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn stop(&mut self, signal: Option<&str>, grace: Option<Duration>) -> Result<(), ClientError> {
-        self.tell(&Request::Stop { signal: signal.map(str::to_owned), grace_ms: grace.map(millis) }, &[])
+    pub fn stop(
+        &mut self,
+        signal: Option<&str>,
+        grace: Option<Duration>,
+    ) -> Result<(), ClientError> {
+        self.tell(
+            &Request::Stop {
+                signal: signal.map(str::to_owned),
+                grace_ms: grace.map(millis),
+            },
+            &[],
+        )
     }
 
     /// Stops and starts again.
@@ -203,7 +219,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn restart(&mut self, grace: Option<Duration>) -> Result<(), ClientError> {
-        self.tell(&Request::Restart { grace_ms: grace.map(millis) }, &[])
+        self.tell(
+            &Request::Restart {
+                grace_ms: grace.map(millis),
+            },
+            &[],
+        )
     }
 
     /// Sends a signal to the main process.
@@ -211,7 +232,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn signal(&mut self, signal: &str) -> Result<(), ClientError> {
-        self.tell(&Request::Signal { signal: signal.to_owned() }, &[])
+        self.tell(
+            &Request::Signal {
+                signal: signal.to_owned(),
+            },
+            &[],
+        )
     }
 
     /// Replaces the instance's `/etc/hosts`.
@@ -219,7 +245,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn hosts(&mut self, content: &str) -> Result<(), ClientError> {
-        self.tell(&Request::Hosts { content: content.to_owned() }, &[])
+        self.tell(
+            &Request::Hosts {
+                content: content.to_owned(),
+            },
+            &[],
+        )
     }
 
     /// Marks the instance as draining or not.
@@ -243,7 +274,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn shutdown(&mut self, grace: Option<Duration>) -> Result<(), ClientError> {
-        self.tell(&Request::Shutdown { grace_ms: grace.map(millis) }, &[])
+        self.tell(
+            &Request::Shutdown {
+                grace_ms: grace.map(millis),
+            },
+            &[],
+        )
     }
 
     /// Keeps descriptors for the next start, one per name.
@@ -251,7 +287,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn store_fds(&mut self, names: &[&str], fds: &[BorrowedFd<'_>]) -> Result<(), ClientError> {
-        self.tell(&Request::StoreFds { names: names.iter().map(|name| (*name).to_owned()).collect() }, fds)
+        self.tell(
+            &Request::StoreFds {
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+            },
+            fds,
+        )
     }
 
     /// Starts a program in the instance with these descriptors as stdin, stdout and stderr, and gives
@@ -305,16 +346,25 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn exec_signal(&mut self, signal: &str) -> Result<(), ClientError> {
-        self.tell(&Request::ExecSignal { signal: signal.to_owned() }, &[])
+        self.tell(
+            &Request::ExecSignal {
+                signal: signal.to_owned(),
+            },
+            &[],
+        )
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, line: &[u8]) -> Result<T, ClientError> {
-        serde_json::from_slice(line)
-            .map_err(|source| ClientError::Protocol { path: self.path().to_owned(), source })
+        serde_json::from_slice(line).map_err(|source| ClientError::Protocol {
+            path: self.path().to_owned(),
+            source,
+        })
     }
 
     fn unexpected(&self) -> ClientError {
-        ClientError::Unexpected { path: self.path().to_owned() }
+        ClientError::Unexpected {
+            path: self.path().to_owned(),
+        }
     }
 }
 

@@ -55,7 +55,11 @@ mod tests {
 
     #[test]
     fn a_line_over_several_reads_is_one_line() {
-        let expected = [(b"one".to_vec(), false), (vec![], false), (b"two".to_vec(), false)];
+        let expected = [
+            (b"one".to_vec(), false),
+            (vec![], false),
+            (b"two".to_vec(), false),
+        ];
         assert_eq!(cut(&[b"o", b"ne\n\nt", b"wo"]), expected);
     }
 
@@ -63,7 +67,12 @@ mod tests {
     fn an_endless_line_is_cut_and_marked() {
         let long = vec![b'x'; MAX_TEXT + 5];
         let out = cut(&[&long, b"\n"]);
-        assert_eq!(out.iter().map(|(line, more)| (line.len(), *more)).collect::<Vec<_>>(), [(MAX_TEXT, true), (5, false)]);
+        assert_eq!(
+            out.iter()
+                .map(|(line, more)| (line.len(), *more))
+                .collect::<Vec<_>>(),
+            [(MAX_TEXT, true), (5, false)]
+        );
     }
 
     proptest::proptest! {

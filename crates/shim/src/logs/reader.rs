@@ -39,14 +39,21 @@ impl Record {
         let mut parts = line.splitn(3, |byte| *byte == b' ');
         let time = std::str::from_utf8(parts.next()?).ok()?.to_owned();
         let name = parts.next()?;
-        let (name, more) = name.strip_suffix(b"+").map_or((name, false), |name| (name, true));
+        let (name, more) = name
+            .strip_suffix(b"+")
+            .map_or((name, false), |name| (name, true));
         let stream = match name {
             b"stdout" => Stream::Stdout,
             b"stderr" => Stream::Stderr,
             b"shim" => Stream::Shim,
             _ => return None,
         };
-        Some(Self { time, stream, more, text: parts.next()?.to_vec() })
+        Some(Self {
+            time,
+            stream,
+            more,
+            text: parts.next()?.to_vec(),
+        })
     }
 }
 
@@ -63,7 +70,13 @@ pub struct Reader {
 impl Reader {
     /// At the oldest record.
     pub fn open(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), current: None, inode: 0, partial: Vec::new(), gap: false }
+        Self {
+            dir: dir.to_owned(),
+            current: None,
+            inode: 0,
+            partial: Vec::new(),
+            gap: false,
+        }
     }
 
     /// At the record from which `count` are left now.
@@ -74,7 +87,9 @@ impl Reader {
         let mut left = count;
         let mut reader = Self::open(dir);
         for path in files(dir) {
-            let Ok(file) = File::open(&path) else { continue };
+            let Ok(file) = File::open(&path) else {
+                continue;
+            };
             reader.inode = file.metadata()?.ino();
             let (offset, found) = last_lines(&file, left)?;
             let mut buffered = BufReader::new(file);
@@ -102,7 +117,9 @@ impl Reader {
             if self.current.is_none() && !self.advance()? {
                 return Ok(None);
             }
-            let Some(file) = &mut self.current else { return Ok(None) };
+            let Some(file) = &mut self.current else {
+                return Ok(None);
+            };
             let limit = MAX_LINE.saturating_sub(self.partial.len() as u64);
             let read = io::Read::take(&mut *file, limit).read_until(b'\n', &mut self.partial)?;
             if self.partial.last() == Some(&b'\n') {
@@ -135,7 +152,9 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
-        let Some((path, _)) = newer else { return Ok(false) };
+        let Some((path, _)) = newer else {
+            return Ok(false);
+        };
         self.gap |= self.current.is_some() && !known;
         self.partial.clear();
         let file = match File::open(path) {
@@ -152,7 +171,9 @@ impl Reader {
 
 /// All files that may be there, newest first.
 fn files(dir: &Path) -> impl Iterator<Item = PathBuf> + '_ {
-    let older = (1..100).map(|number| dir.join(format!("{FILE}.{number}"))).take_while(|path| path.exists());
+    let older = (1..100)
+        .map(|number| dir.join(format!("{FILE}.{number}")))
+        .take_while(|path| path.exists());
     std::iter::once(dir.join(FILE)).chain(older)
 }
 
@@ -169,7 +190,12 @@ fn last_lines(mut file: &File, count: usize) -> io::Result<(u64, usize)> {
         file.seek(SeekFrom::Start(at))?;
         let block = &mut block[..usize::try_from(size).unwrap_or(0)];
         io::Read::read_exact(&mut file, block)?;
-        for (index, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+        for (index, _) in block
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, byte)| **byte == b'\n')
+        {
             let offset = at + index as u64 + 1;
             if offset == end {
                 continue;
@@ -206,7 +232,15 @@ mod tests {
     #[test]
     fn follows_over_rotations_without_a_gap() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = Sink::new(dir.path(), &Logging { max_size: 120, max_file: 4, ..Logging::default() }, 0);
+        let mut sink = Sink::new(
+            dir.path(),
+            &Logging {
+                max_size: 120,
+                max_file: 4,
+                ..Logging::default()
+            },
+            0,
+        );
         let mut reader = Reader::open(dir.path());
         assert_eq!(texts(&mut reader), Vec::<String>::new());
         let mut seen = Vec::new();
@@ -217,14 +251,27 @@ mod tests {
             }
         }
         seen.extend(texts(&mut reader));
-        assert_eq!(seen, (0..30).map(|number| format!("n{number}")).collect::<Vec<_>>());
+        assert_eq!(
+            seen,
+            (0..30)
+                .map(|number| format!("n{number}"))
+                .collect::<Vec<_>>()
+        );
         assert!(!reader.has_gap());
     }
 
     #[test]
     fn says_that_rotation_was_faster() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = Sink::new(dir.path(), &Logging { max_size: 60, max_file: 2, ..Logging::default() }, 0);
+        let mut sink = Sink::new(
+            dir.path(),
+            &Logging {
+                max_size: 60,
+                max_file: 2,
+                ..Logging::default()
+            },
+            0,
+        );
         write(&mut sink, ["first".to_owned()]);
         let mut reader = Reader::open(dir.path());
         assert_eq!(texts(&mut reader), ["first"]);
@@ -236,11 +283,21 @@ mod tests {
     #[test]
     fn tail_counts_over_files() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = Sink::new(dir.path(), &Logging { max_size: 120, max_file: 9, ..Logging::default() }, 0);
+        let mut sink = Sink::new(
+            dir.path(),
+            &Logging {
+                max_size: 120,
+                max_file: 9,
+                ..Logging::default()
+            },
+            0,
+        );
         write(&mut sink, (0..9).map(|number| number.to_string()));
         for count in [0, 1, 2, 3, 5, 9, 20] {
             let mut reader = Reader::tail(dir.path(), count).unwrap();
-            let expected: Vec<String> = (9 - count.min(9)..9).map(|number| number.to_string()).collect();
+            let expected: Vec<String> = (9 - count.min(9)..9)
+                .map(|number| number.to_string())
+                .collect();
             assert_eq!(texts(&mut reader), expected, "tail {count}");
         }
         let mut reader = Reader::tail(&dir.path().join("missing"), 3).unwrap();

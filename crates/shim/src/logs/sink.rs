@@ -74,7 +74,11 @@ impl Sink {
         let mut bytes = std::mem::take(&mut self.batch);
         let records = std::mem::take(&mut self.records);
         if self.unsaid > 0 {
-            let note = format!("{} shim {} records of output were dropped: no space\n", Timestamp::now(), self.unsaid);
+            let note = format!(
+                "{} shim {} records of output were dropped: no space\n",
+                Timestamp::now(),
+                self.unsaid
+            );
             bytes.splice(0..0, note.into_bytes());
         }
         match self.write(&bytes) {
@@ -94,7 +98,11 @@ impl Sink {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.dir.join(FILE))?;
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(self.dir.join(FILE))?;
                 self.size = file.metadata()?.len();
                 self.file.insert(file)
             }
@@ -133,7 +141,11 @@ mod tests {
     use super::*;
 
     fn logging(max_size: u64, max_file: u32) -> Logging {
-        Logging { max_size, max_file, ..Logging::default() }
+        Logging {
+            max_size,
+            max_file,
+            ..Logging::default()
+        }
     }
 
     #[test]
@@ -141,15 +153,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut sink = Sink::new(dir.path(), &logging(100, 3), 0);
         for number in 0..20 {
-            sink.add(Timestamp::now(), "stdout", false, format!("line {number}").as_bytes());
+            sink.add(
+                Timestamp::now(),
+                "stdout",
+                false,
+                format!("line {number}").as_bytes(),
+            );
             sink.flush();
         }
-        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         assert_eq!(names, ["output.log", "output.log.1", "output.log.2"]);
         for name in names {
             let text = fs::read_to_string(dir.path().join(name)).unwrap();
-            assert!(text.len() <= 100 && text.ends_with('\n') && text.starts_with("20"), "{text}");
+            assert!(
+                text.len() <= 100 && text.ends_with('\n') && text.starts_with("20"),
+                "{text}"
+            );
         }
     }
 
@@ -165,7 +188,10 @@ mod tests {
         sink.add(Timestamp::now(), "stdout", false, b"kept");
         sink.flush();
         let text = fs::read_to_string(missing.join(FILE)).unwrap();
-        assert!(text.contains("shim 1 records of output were dropped"), "{text}");
+        assert!(
+            text.contains("shim 1 records of output were dropped"),
+            "{text}"
+        );
         assert!(text.ends_with("stdout kept\n"), "{text}");
         assert_eq!(sink.dropped(), 1);
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, StatVfsMountFlags, Uid, statvfs};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
-    mount_remount, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
+    mount_change, mount_remount, unmount,
 };
 use rustix::process::{chdir, getgid, getuid, pivot_root};
 use rustix::thread::UnshareFlags;
@@ -26,7 +26,10 @@ pub(crate) struct Fault {
 }
 
 fn at<E: Into<io::Error>>(place: impl std::fmt::Display) -> impl FnOnce(E) -> Fault {
-    move |error| Fault { place: place.to_string(), source: error.into() }
+    move |error| Fault {
+        place: place.to_string(),
+        source: error.into(),
+    }
 }
 
 impl View {
@@ -70,7 +73,9 @@ impl View {
     fn enter_user_namespace(&self, flags: UnshareFlags) -> Result<(), Fault> {
         let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
         sys::unshare(flags | UnshareFlags::NEWUSER).map_err(at("a user and mount namespace"))?;
-        let write = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text).map_err(at(file));
+        let write = |file: &str, text: String| {
+            fs::write(format!("/proc/self/{file}"), text).map_err(at(file))
+        };
         write("setgroups", "deny".to_owned())?;
         write("uid_map", format!("{uid} {uid} 1"))?;
         write("gid_map", format!("{gid} {gid} 1"))
@@ -79,19 +84,30 @@ impl View {
     /// A file system in memory on which files get their content before they are bound to their
     /// targets. Its folder is gone before the program runs; the mounts of single files stay.
     fn open_files(&self, root: &Path) -> Result<Option<PathBuf>, Fault> {
-        if !self.overlays.iter().any(|overlay| matches!(overlay.source, Source::File { .. })) {
+        if !self
+            .overlays
+            .iter()
+            .any(|overlay| matches!(overlay.source, Source::File { .. }))
+        {
             return Ok(None);
         }
         let folder = root.join(".consort-files");
         fs::create_dir(&folder).map_err(at("secret files"))?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount("tmpfs", &folder, "tmpfs", flags, c"mode=0700,size=16m").map_err(at("secret files"))?;
+        mount("tmpfs", &folder, "tmpfs", flags, c"mode=0700,size=16m")
+            .map_err(at("secret files"))?;
         Ok(Some(folder))
     }
 
     fn build_root(&self, staging: &Path) -> Result<(), Fault> {
-        mount("tmpfs", staging, "tmpfs", MountFlags::empty(), c"mode=0755,size=64m,nr_inodes=65536")
-            .map_err(at("a file system in memory"))?;
+        mount(
+            "tmpfs",
+            staging,
+            "tmpfs",
+            MountFlags::empty(),
+            c"mode=0755,size=64m,nr_inodes=65536",
+        )
+        .map_err(at("a file system in memory"))?;
         // An unbindable mount is left out when the folder that holds it is bound into itself.
         mount_change(staging, MountPropagationFlags::UNBINDABLE).map_err(at("the new root"))?;
         let mut budget = MAX_ENTRIES;
@@ -117,7 +133,10 @@ impl View {
         for entry in fs::read_dir(folder).map_err(at(folder.display()))? {
             let entry = entry.map_err(at(folder.display()))?;
             *budget = budget.checked_sub(1).ok_or_else(|| Fault {
-                place: format!("{} (more than {MAX_ENTRIES} entries on the way to a mount)", folder.display()),
+                place: format!(
+                    "{} (more than {MAX_ENTRIES} entries on the way to a mount)",
+                    folder.display()
+                ),
                 source: io::ErrorKind::FileTooLarge.into(),
             })?;
             let path = entry.path();
@@ -151,27 +170,42 @@ impl Overlay {
     fn lay(&self, root: &Path, files: &Option<PathBuf>, index: usize) -> Result<(), Fault> {
         let target = within(root, &self.target);
         let place = || self.target.display().to_string();
-        let is_dir = !matches!(self.source, Source::Bind { is_dir: false, .. } | Source::File { .. });
+        let is_dir = !matches!(
+            self.source,
+            Source::Bind { is_dir: false, .. } | Source::File { .. }
+        );
         let exists = fs::symlink_metadata(&target).is_ok();
         if !exists {
             make_target(&target, is_dir).map_err(at(place()))?;
         }
         match &self.source {
-            Source::Bind { path, .. } => mount_bind_recursive(path, &target).map_err(at(place()))?,
+            Source::Bind { path, .. } => {
+                mount_bind_recursive(path, &target).map_err(at(place()))?
+            }
             Source::Tmpfs { size, mode } => {
                 let size = size.map_or_else(String::new, |size| format!(",size={size}"));
-                let data = std::ffi::CString::new(format!("mode={mode:o}{size}")).map_err(at(place()))?;
+                let data =
+                    std::ffi::CString::new(format!("mode={mode:o}{size}")).map_err(at(place()))?;
                 let flags = MountFlags::NOSUID | MountFlags::NODEV;
                 mount("tmpfs", &target, "tmpfs", flags, data.as_c_str()).map_err(at(place()))?;
             }
-            Source::File { content, mode, uid, gid } => {
+            Source::File {
+                content,
+                mode,
+                uid,
+                gid,
+            } => {
                 let Some(folder) = files else { return Ok(()) };
                 let file = folder.join(index.to_string());
                 write_file(&file, content, *mode, *uid, *gid).map_err(at(place()))?;
                 mount_bind(&file, &target).map_err(at(place()))?;
             }
         }
-        if self.read_only { make_read_only(&target).map_err(at(place())) } else { Ok(()) }
+        if self.read_only {
+            make_read_only(&target).map_err(at(place()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -191,11 +225,25 @@ fn make_target(target: &Path, is_dir: bool) -> io::Result<()> {
     File::create_new(target).map(drop)
 }
 
-fn write_file(path: &Path, content: &[u8], mode: u32, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+fn write_file(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    uid: Option<u32>,
+    gid: Option<u32>,
+) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)?;
     if uid.is_some() || gid.is_some() {
-        fchown(&file, uid.map(|id| Uid::from_raw(id).as_raw()), gid.map(|id| Gid::from_raw(id).as_raw()))?;
+        fchown(
+            &file,
+            uid.map(|id| Uid::from_raw(id).as_raw()),
+            gid.map(|id| Gid::from_raw(id).as_raw()),
+        )?;
     }
     file.set_permissions(fs::Permissions::from_mode(mode & 0o7777))
 }

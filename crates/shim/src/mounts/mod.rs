@@ -36,9 +36,20 @@ struct Overlay {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
-    Bind { path: PathBuf, is_dir: bool },
-    Tmpfs { size: Option<u64>, mode: u32 },
-    File { content: Vec<u8>, mode: u32, uid: Option<u32>, gid: Option<u32> },
+    Bind {
+        path: PathBuf,
+        is_dir: bool,
+    },
+    Tmpfs {
+        size: Option<u64>,
+        mode: u32,
+    },
+    File {
+        content: Vec<u8>,
+        mode: u32,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    },
 }
 
 /// What the plan is made from.

@@ -39,7 +39,8 @@ impl View {
         };
         view.overlays = overlays(wanted)?;
         // Parents first, so that a target inside another mount lands in that mount.
-        view.overlays.sort_by_key(|overlay| overlay.target.components().count());
+        view.overlays
+            .sort_by_key(|overlay| overlay.target.components().count());
         let mirrored = mirrored(&view.overlays)?;
         if !mirrored.is_empty() {
             view.mirrored = mirrored.into_iter().collect();
@@ -61,11 +62,21 @@ fn overlays(wanted: &Wanted<'_>) -> Result<Vec<Overlay>, PlanError> {
                         source,
                     })?
                     .is_dir();
-                Source::Bind { path: path.clone(), is_dir }
+                Source::Bind {
+                    path: path.clone(),
+                    is_dir,
+                }
             }
-            MountSource::Tmpfs { size, mode } => Source::Tmpfs { size: *size, mode: *mode },
+            MountSource::Tmpfs { size, mode } => Source::Tmpfs {
+                size: *size,
+                mode: *mode,
+            },
         };
-        all.push(Overlay { target: resolve(&mount.target)?, source, read_only: mount.read_only });
+        all.push(Overlay {
+            target: resolve(&mount.target)?,
+            source,
+            read_only: mount.read_only,
+        });
     }
     for file in &wanted.spec.secret_files {
         let user = wanted.spec.process.user.as_ref();
@@ -75,11 +86,22 @@ fn overlays(wanted: &Wanted<'_>) -> Result<Vec<Overlay>, PlanError> {
             uid: file.uid.or(user.map(|user| user.uid)),
             gid: file.gid.or(user.map(|user| user.gid)),
         };
-        all.push(Overlay { target: resolve(&file.target)?, source, read_only: false });
+        all.push(Overlay {
+            target: resolve(&file.target)?,
+            source,
+            read_only: false,
+        });
     }
     if let Some(path) = &wanted.hosts_file {
-        let source = Source::Bind { path: path.clone(), is_dir: false };
-        all.push(Overlay { target: resolve(Path::new("/etc/hosts"))?, source, read_only: true });
+        let source = Source::Bind {
+            path: path.clone(),
+            is_dir: false,
+        };
+        all.push(Overlay {
+            target: resolve(Path::new("/etc/hosts"))?,
+            source,
+            read_only: true,
+        });
     }
     Ok(all)
 }
@@ -90,10 +112,23 @@ fn resolve(target: &Path) -> Result<PathBuf, PlanError> {
         match existing.canonicalize() {
             Ok(real) => {
                 let rest = target.strip_prefix(existing).unwrap_or(Path::new(""));
-                return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
+                return Ok(if rest.as_os_str().is_empty() {
+                    real
+                } else {
+                    real.join(rest)
+                });
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(source) => return Err(PlanError::LookUp { path: existing.to_owned(), source }),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
+            Err(source) => {
+                return Err(PlanError::LookUp {
+                    path: existing.to_owned(),
+                    source,
+                });
+            }
         }
     }
     Ok(target.to_owned())
@@ -121,7 +156,14 @@ fn mirrored(overlays: &[Overlay]) -> Result<BTreeSet<PathBuf>, PlanError> {
         if is_file && std::fs::metadata(&overlay.target).is_ok_and(|found| found.is_file()) {
             continue;
         }
-        all.extend(overlay.target.ancestors().skip(1).filter(|path| path.is_dir()).map(Path::to_owned));
+        all.extend(
+            overlay
+                .target
+                .ancestors()
+                .skip(1)
+                .filter(|path| path.is_dir())
+                .map(Path::to_owned),
+        );
     }
     Ok(all)
 }

@@ -31,7 +31,15 @@ pub struct Limits {
 impl Limits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
-        let Self { cpu_millis, cpu_shares, memory, memory_reservation, pids } = self;
-        [cpu_millis, cpu_shares, memory, memory_reservation, pids].iter().all(|limit| limit.is_none())
+        let Self {
+            cpu_millis,
+            cpu_shares,
+            memory,
+            memory_reservation,
+            pids,
+        } = self;
+        [cpu_millis, cpu_shares, memory, memory_reservation, pids]
+            .iter()
+            .all(|limit| limit.is_none())
     }
 }

@@ -244,7 +244,10 @@ pub struct Stop {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { signal: "SIGTERM".to_owned(), grace_ms: 10_000 }
+        Self {
+            signal: "SIGTERM".to_owned(),
+            grace_ms: 10_000,
+        }
     }
 }
 
@@ -264,7 +267,12 @@ pub struct Logging {
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { mode: LogMode::Pipe, max_size: 16 << 20, max_file: 3, scrub: true }
+        Self {
+            mode: LogMode::Pipe,
+            max_size: 16 << 20,
+            max_file: 3,
+            scrub: true,
+        }
     }
 }
 
@@ -299,14 +307,19 @@ impl Spec {
     /// [`SpecError`]: no such file, too large, not JSON, a newer format, or a value out of its bounds.
     pub fn load(state_dir: &Path) -> Result<Self, SpecError> {
         let path = state_dir.join(FILE);
-        let unreadable = |source| SpecError::Unreadable { path: path.clone(), source };
+        let unreadable = |source| SpecError::Unreadable {
+            path: path.clone(),
+            source,
+        };
         let size = std::fs::metadata(&path).map_err(unreadable)?.len();
         if size > MAX_FILE {
             return Err(SpecError::TooLarge { path, size });
         }
         let bytes = std::fs::read(&path).map_err(unreadable)?;
-        let spec: Self =
-            serde_json::from_slice(&bytes).map_err(|source| SpecError::Malformed { path: path.clone(), source })?;
+        let spec: Self = serde_json::from_slice(&bytes).map_err(|source| SpecError::Malformed {
+            path: path.clone(),
+            source,
+        })?;
         spec.validate()?;
         Ok(spec)
     }
@@ -317,8 +330,12 @@ impl Spec {
     /// [`SpecError`]: a value out of its bounds, or a file that cannot be written.
     pub fn store(&self, state_dir: &Path) -> Result<(), SpecError> {
         self.validate()?;
-        crate::record::write_json(state_dir, FILE, self)
-            .map_err(|source| SpecError::Unwritable { path: state_dir.join(FILE), source })
+        crate::record::write_json(state_dir, FILE, self, crate::record::Survives::Boot).map_err(
+            |source| SpecError::Unwritable {
+                path: state_dir.join(FILE),
+                source,
+            },
+        )
     }
 
     /// What marks all processes of the instance in their environment (`CONSORT_INSTANCE`).

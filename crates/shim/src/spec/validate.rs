@@ -46,7 +46,9 @@ pub enum SpecError {
         source: serde_json::Error,
     },
     /// From a newer version.
-    #[error("the specification has format {found}, this shim knows {FORMAT}; use the newer consort")]
+    #[error(
+        "the specification has format {found}, this shim knows {FORMAT}; use the newer consort"
+    )]
     Format {
         /// What stands there.
         found: u32,
@@ -62,7 +64,10 @@ pub enum SpecError {
 }
 
 fn refuse(field: impl Into<String>, reason: impl Into<String>) -> Result<(), SpecError> {
-    Err(SpecError::Field { field: field.into(), reason: reason.into() })
+    Err(SpecError::Field {
+        field: field.into(),
+        reason: reason.into(),
+    })
 }
 
 impl Spec {
@@ -85,7 +90,10 @@ impl Spec {
             check_probe(&format!("probes[{index}]"), probe)?;
         }
         if signal::number(&self.stop.signal).is_none() {
-            return refuse("stop.signal", format!("{:?} is no signal of this system", self.stop.signal));
+            return refuse(
+                "stop.signal",
+                format!("{:?} is no signal of this system", self.stop.signal),
+            );
         }
         if !(1..=100).contains(&self.logging.max_file) {
             return refuse("logging.max_file", "must be from 1 to 100");
@@ -93,7 +101,12 @@ impl Spec {
         if self.fd_store > 1024 {
             return refuse("fd_store", "more than 1024");
         }
-        if matches!(self.mode, Mode::OneShot { deadline_ms: Some(0) }) {
+        if matches!(
+            self.mode,
+            Mode::OneShot {
+                deadline_ms: Some(0)
+            }
+        ) {
             return refuse("mode.deadline_ms", "must be more than 0");
         }
         Ok(())
@@ -101,17 +114,34 @@ impl Spec {
 
     fn check_names(&self) -> Result<(), SpecError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(plain) || self.id.starts_with('.') {
-            return refuse("id", "must be 1 to 64 characters of [A-Za-z0-9._-] and not begin with a dot");
+        if self.id.is_empty()
+            || self.id.len() > 64
+            || !self.id.chars().all(plain)
+            || self.id.starts_with('.')
+        {
+            return refuse(
+                "id",
+                "must be 1 to 64 characters of [A-Za-z0-9._-] and not begin with a dot",
+            );
         }
-        for (field, text) in [("home", &self.home), ("site", &self.site), ("address", &self.address)] {
+        for (field, text) in [
+            ("home", &self.home),
+            ("site", &self.site),
+            ("address", &self.address),
+        ] {
             if text.len() > 512 || text.chars().any(char::is_control) {
-                return refuse(field, "must have at most 512 bytes and no control characters");
+                return refuse(
+                    field,
+                    "must have at most 512 bytes and no control characters",
+                );
             }
         }
         let control = self.control.as_os_str();
         if !self.control.is_absolute() || control.len() > 100 {
-            return refuse("control", "must be absolute and at most 100 bytes long; use a shorter folder");
+            return refuse(
+                "control",
+                "must be absolute and at most 100 bytes long; use a shorter folder",
+            );
         }
         if self.secrets.len() > 1024 || self.secrets.iter().any(|token| token.len() < 8) {
             return refuse("secrets", "at most 1024 tokens of at least 8 characters");
@@ -124,17 +154,32 @@ impl Spec {
         if process.program.is_empty() {
             return refuse("process.program", "is empty");
         }
-        let texts = process.args.iter().chain([&process.program]).chain(process.arg0.as_ref());
-        if texts.chain(process.env.values()).any(|text| text.contains('\0')) {
+        let texts = process
+            .args
+            .iter()
+            .chain([&process.program])
+            .chain(process.arg0.as_ref());
+        if texts
+            .chain(process.env.values())
+            .any(|text| text.contains('\0'))
+        {
             return refuse("process", "a text contains a NUL byte");
         }
-        if let Some(name) = process.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        if let Some(name) = process
+            .env
+            .keys()
+            .find(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
             return refuse("process.env", format!("{name:?} is no name of a variable"));
         }
         if let Some(cwd) = process.cwd.as_ref().filter(|cwd| !cwd.is_absolute()) {
             return refuse("process.cwd", format!("{} is not absolute", cwd.display()));
         }
-        if let Some(name) = process.rlimits.keys().find(|name| crate::child::resource(name).is_none()) {
+        if let Some(name) = process
+            .rlimits
+            .keys()
+            .find(|name| crate::child::resource(name).is_none())
+        {
             return refuse("process.rlimits", format!("{name:?} is no resource limit"));
         }
         let capabilities = &process.capabilities;
@@ -169,32 +214,63 @@ impl Spec {
                 ("hostname", self.hostname.is_none()),
             ];
             if let Some((field, _)) = needs.into_iter().find(|(_, absent)| !absent) {
-                return refuse(field, "needs `namespaces: root_mount_ns` or `user_mount_ns`");
+                return refuse(
+                    field,
+                    "needs `namespaces: root_mount_ns` or `user_mount_ns`",
+                );
             }
         }
         if self.namespaces == Namespaces::UserMountNs && self.process.user.is_some() {
-            return refuse("process.user", "a user namespace without privileges has one user: the shim's own");
+            return refuse(
+                "process.user",
+                "a user namespace without privileges has one user: the shim's own",
+            );
         }
-        if self.hosts.as_ref().is_some_and(|hosts| hosts.len() > crate::protocol::MAX_HOSTS) {
+        if self
+            .hosts
+            .as_ref()
+            .is_some_and(|hosts| hosts.len() > crate::protocol::MAX_HOSTS)
+        {
             return refuse("hosts", "more than 48 KiB");
         }
-        if self.hostname.as_ref().is_some_and(|name| name.is_empty() || name.len() > 64) {
+        if self
+            .hostname
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || name.len() > 64)
+        {
             return refuse("hostname", "must have 1 to 64 bytes");
         }
         Ok(())
     }
 
     fn check_cgroup(&self) -> Result<(), SpecError> {
-        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        let Some(cgroup) = &self.cgroup else {
+            return Ok(());
+        };
         let path = Path::new(&cgroup.name);
         let parts = path.components().count();
-        if !path.components().all(|part| matches!(part, Component::Normal(_))) || !(1..=8).contains(&parts) {
-            return refuse("cgroup.name", "must be relative, with 1 to 8 parts and without `..`");
+        if !path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+            || !(1..=8).contains(&parts)
+        {
+            return refuse(
+                "cgroup.name",
+                "must be relative, with 1 to 8 parts and without `..`",
+            );
         }
-        if cgroup.limits.cpu_millis.is_some_and(|cpu| !(10..=1_000_000).contains(&cpu)) {
+        if cgroup
+            .limits
+            .cpu_millis
+            .is_some_and(|cpu| !(10..=1_000_000).contains(&cpu))
+        {
             return refuse("cgroup.limits.cpu_millis", "must be from 10 to 1000000");
         }
-        if cgroup.limits.cpu_shares.is_some_and(|shares| !(2..=262_144).contains(&shares)) {
+        if cgroup
+            .limits
+            .cpu_shares
+            .is_some_and(|shares| !(2..=262_144).contains(&shares))
+        {
             return refuse("cgroup.limits.cpu_shares", "must be from 2 to 262144");
         }
         Ok(())
@@ -202,15 +278,27 @@ impl Spec {
 }
 
 fn check_target(field: &str, path: &Path) -> Result<(), SpecError> {
-    let normal = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let normal = path
+        .components()
+        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if !path.is_absolute() || !normal || path == Path::new("/") || path.as_os_str().len() > 4000 {
-        return refuse(field, format!("{} must be absolute, without `..`, and not the root", path.display()));
+        return refuse(
+            field,
+            format!(
+                "{} must be absolute, without `..`, and not the root",
+                path.display()
+            ),
+        );
     }
     Ok(())
 }
 
 fn check_probe(field: &str, probe: &Probe) -> Result<(), SpecError> {
-    if probe.interval_ms == 0 || probe.timeout_ms == 0 || probe.start_interval_ms == 0 || probe.retries == 0 {
+    if probe.interval_ms == 0
+        || probe.timeout_ms == 0
+        || probe.start_interval_ms == 0
+        || probe.retries == 0
+    {
         return refuse(field, "intervals, time-out and retries must be more than 0");
     }
     match &probe.check {
@@ -221,10 +309,17 @@ fn check_probe(field: &str, probe: &Probe) -> Result<(), SpecError> {
             refuse(format!("{field}.argv"), "contains a NUL byte")
         }
         Check::Exec { .. } => Ok(()),
-        Check::Http { address, path, host } => {
+        Check::Http {
+            address,
+            path,
+            host,
+        } => {
             let plain = |text: &str| !text.contains(|c: char| c.is_control() || c == ' ');
             if !path.starts_with('/') || !plain(path) || !host.as_deref().is_none_or(plain) {
-                return refuse(format!("{field}.path"), "must start with `/`, without blanks and control characters");
+                return refuse(
+                    format!("{field}.path"),
+                    "must start with `/`, without blanks and control characters",
+                );
             }
             check_address(field, address)
         }
@@ -235,6 +330,9 @@ fn check_probe(field: &str, probe: &Probe) -> Result<(), SpecError> {
 fn check_address(field: &str, address: &str) -> Result<(), SpecError> {
     match address.parse::<SocketAddr>() {
         Ok(_) => Ok(()),
-        Err(_) => refuse(format!("{field}.address"), format!("{address:?} is no numeric ADDRESS:PORT")),
+        Err(_) => refuse(
+            format!("{field}.address"),
+            format!("{address:?} is no numeric ADDRESS:PORT"),
+        ),
     }
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType, accept_with, bind, listen, recvmsg, send, socket_with, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, accept_with, bind, listen, recvmsg, send, socket_with, sockopt,
 };
 use serde::Serialize;
 
@@ -63,25 +63,41 @@ impl Control {
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         if !folder.exists() {
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(folder)?;
         }
         let found = fs::symlink_metadata(folder)?;
         let own = rustix::process::geteuid().as_raw();
         if !found.is_dir() || found.uid() != own || found.mode() & 0o077 != 0 {
-            let text = format!("the folder {} must belong to user {own} and have mode 0700", folder.display());
+            let text = format!(
+                "the folder {} must belong to user {own} and have mode 0700",
+                folder.display()
+            );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         // The lock on the state directory is ours, so a socket that is there belongs to a dead shim.
         match fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else than a socket is there")),
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "something else than a socket is there",
+                ));
+            }
             Err(_) => {}
         }
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         bind(&listener, &SocketAddrUnix::new(path)?)?;
         listen(&listener, 64)?;
-        Ok(Self { path: path.to_owned(), listener, clients: BTreeMap::new(), next_id: 1 })
+        Ok(Self {
+            path: path.to_owned(),
+            listener,
+            clients: BTreeMap::new(),
+            next_id: 1,
+        })
     }
 
     pub(super) fn poll<'a>(&'a self, add: &mut impl FnMut(Token, BorrowedFd<'a>, PollFlags)) {
@@ -90,7 +106,10 @@ impl Control {
         }
         for (id, client) in &self.clients {
             let mut flags = PollFlags::empty();
-            flags.set(PollFlags::IN, client.outbox.len() < BUSY_OUTBOX && !client.closing);
+            flags.set(
+                PollFlags::IN,
+                client.outbox.len() < BUSY_OUTBOX && !client.closing,
+            );
             flags.set(PollFlags::OUT, !client.outbox.is_empty());
             add(Token::Client(*id), client.socket.as_fd(), flags);
         }
@@ -99,8 +118,14 @@ impl Control {
     /// Takes waiting connections of our user and root.
     pub(super) fn accept(&mut self) {
         while self.clients.len() < MAX_CLIENTS {
-            let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
-            let Ok(peer) = sockopt::socket_peercred(&socket) else { continue };
+            let Ok(socket) =
+                accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+            else {
+                return;
+            };
+            let Ok(peer) = sockopt::socket_peercred(&socket) else {
+                continue;
+            };
             let own = rustix::process::geteuid();
             if peer.uid != own && !peer.uid.is_root() {
                 continue;
@@ -122,23 +147,34 @@ impl Control {
 
     /// The next line of a client, reading once if there is none yet.
     pub(super) fn input(&mut self, id: u64, read: bool) -> Input {
-        let Some(client) = self.clients.get_mut(&id) else { return Input::Nothing };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Input::Nothing;
+        };
         if let Some(line) = client.take_line() {
             return line;
         }
-        if !read || client.closing || !client.receive() {
-            return if read && !client.closing { Input::End } else { Input::Nothing };
+        if !read || client.closing {
+            return Input::Nothing;
         }
-        client.take_line().unwrap_or(Input::Nothing)
+        if client.receive() {
+            client.take_line().unwrap_or(Input::Nothing)
+        } else {
+            Input::End
+        }
     }
 
     /// The descriptors that came with the requests so far.
     pub(super) fn take_fds(&mut self, id: u64) -> Vec<OwnedFd> {
-        self.clients.get_mut(&id).map(|client| client.fds.drain(..).collect()).unwrap_or_default()
+        self.clients
+            .get_mut(&id)
+            .map(|client| client.fds.drain(..).collect())
+            .unwrap_or_default()
     }
 
     pub(super) fn send(&mut self, id: u64, message: &impl Serialize) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         client.push(message);
         self.flush(id);
     }
@@ -171,7 +207,12 @@ impl Control {
 
     /// Sends the status to all who watch and have read the one before; the others get it later.
     pub(super) fn status_changed(&mut self, status: &Status) {
-        let ids: Vec<u64> = self.clients.iter().filter(|(_, client)| client.watching).map(|(id, _)| *id).collect();
+        let ids: Vec<u64> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.watching)
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
             if let Some(client) = self.clients.get_mut(&id) {
                 client.stale = true;
@@ -187,7 +228,9 @@ impl Control {
     }
 
     fn send_stale(&mut self, id: u64, status: &Status) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         if client.stale && client.outbox.is_empty() {
             client.stale = false;
             client.push(&Event::State(Box::new(status.clone())));
@@ -196,7 +239,9 @@ impl Control {
     }
 
     fn flush(&mut self, id: u64) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         if !client.write() || (client.closing && client.outbox.is_empty()) {
             // Seen by the owner of sessions through `has_client`.
             self.clients.remove(&id);
@@ -204,12 +249,20 @@ impl Control {
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.clients.values().filter_map(|client| client.line_since).min().map(|since| since + LINE_LIMIT)
+        self.clients
+            .values()
+            .filter_map(|client| client.line_since)
+            .min()
+            .map(|since| since + LINE_LIMIT)
     }
 
     /// Drops clients that left a line unfinished.
     pub(super) fn tick(&mut self, now: Instant) {
-        self.clients.retain(|_, client| client.line_since.is_none_or(|since| since + LINE_LIMIT > now));
+        self.clients.retain(|_, client| {
+            client
+                .line_since
+                .is_none_or(|since| since + LINE_LIMIT > now)
+        });
     }
 
     /// The end: nobody finds the socket any more, and what was said is sent as far as it goes at once.
@@ -248,7 +301,11 @@ impl Client {
         if let Some(end) = self.inbox.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.inbox.drain(..=end).take(end).collect();
             self.line_since = (!self.inbox.is_empty()).then(Instant::now);
-            return Some(if line.len() > MAX_LINE { Input::TooLong } else { Input::Line(line) });
+            return Some(if line.len() > MAX_LINE {
+                Input::TooLong
+            } else {
+                Input::Line(line)
+            });
         }
         if self.inbox.len() > MAX_LINE {
             self.inbox = Vec::new();
@@ -263,7 +320,12 @@ impl Client {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffer = [0; 16 * 1024];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let received = recvmsg(&self.socket, &mut [IoSliceMut::new(&mut buffer)], &mut ancillary, flags);
+        let received = recvmsg(
+            &self.socket,
+            &mut [IoSliceMut::new(&mut buffer)],
+            &mut ancillary,
+            flags,
+        );
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {
                 // More than one request may carry are closed here.

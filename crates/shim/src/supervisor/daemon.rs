@@ -7,8 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rustix::fs::{FlockOperation, Mode, flock};
-use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior, setsid, umask};
+use rustix::fs::{FlockOperation, Mode, fcntl_lock};
+use rustix::process::{
+    DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior, setsid, umask,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Supervisor;
@@ -31,7 +33,11 @@ pub(crate) enum Ack {
     /// The program runs.
     Started { pid: i32, rescued: bool },
     /// It does not, and nothing is left.
-    Failed { kind: FailedKind, message: String, errno: Option<i32> },
+    Failed {
+        kind: FailedKind,
+        message: String,
+        errno: Option<i32>,
+    },
 }
 
 /// Which error a launcher makes of a failure.
@@ -53,13 +59,19 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn setup(what: impl std::fmt::Display, error: &io::Error) -> Self {
-        Self { kind: FailedKind::Setup, message: format!("{what}: {error}"), errno: error.raw_os_error() }
+        Self {
+            kind: FailedKind::Setup,
+            message: format!("{what}: {error}"),
+            errno: error.raw_os_error(),
+        }
     }
 }
 
 /// Prints how the shim is called; exit code 64.
 pub fn usage() -> ExitCode {
-    eprintln!("usage: consort-shim STATE_DIR\nIt is started by consort; secrets come by standard input as a JSON map.");
+    eprintln!(
+        "usage: consort-shim STATE_DIR\nIt is started by consort; secrets come by standard input as a JSON map."
+    );
     ExitCode::from(64)
 }
 
@@ -71,14 +83,23 @@ pub fn usage() -> ExitCode {
 /// process with threads.
 pub fn run(state_dir: &Path) -> ExitCode {
     if crate::procfs::threads() != 1 {
-        eprintln!("the shim must be the first thing that its process does: there are other threads");
+        eprintln!(
+            "the shim must be the first thing that its process does: there are other threads"
+        );
         return ExitCode::from(70);
     }
-    let (Ok(input), Ok(output)) = (sys::take_standard(0), sys::take_standard(1)) else { return ExitCode::from(70) };
+    let (Ok(input), Ok(output)) = (sys::take_standard(0), sys::take_standard(1)) else {
+        return ExitCode::from(70);
+    };
     let mut ack = File::from(output);
     let prepared = Secrets::read(File::from(input))
         .and_then(|secrets| Ok((secrets, fs::canonicalize(state_dir)?)))
-        .map_err(|error| Refusal::setup(format_args!("cannot begin in {}", state_dir.display()), &error));
+        .map_err(|error| {
+            Refusal::setup(
+                format_args!("cannot begin in {}", state_dir.display()),
+                &error,
+            )
+        });
     let (secrets, dir) = match prepared {
         Ok(prepared) => prepared,
         Err(refusal) => return refuse(&mut ack, refusal),
@@ -97,8 +118,19 @@ pub fn run(state_dir: &Path) -> ExitCode {
 }
 
 fn refuse(ack: &mut File, refusal: Refusal) -> ExitCode {
-    let Refusal { kind, message, errno } = refusal;
-    tell(ack, &Ack::Failed { kind, message, errno });
+    let Refusal {
+        kind,
+        message,
+        errno,
+    } = refusal;
+    tell(
+        ack,
+        &Ack::Failed {
+            kind,
+            message,
+            errno,
+        },
+    );
     ExitCode::from(1)
 }
 
@@ -115,11 +147,15 @@ fn begin(dir: &Path, secrets: Secrets, ack: &mut File) -> Result<Supervisor, Ref
     umask(Mode::from_raw_mode(0o077));
     // No core file and no ptrace by others: this memory holds secrets.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    set_child_subreaper(Some(getpid())).map_err(|error| Refusal::setup("cannot be a subreaper", &error.into()))?;
+    set_child_subreaper(Some(getpid()))
+        .map_err(|error| Refusal::setup("cannot be a subreaper", &error.into()))?;
     redirect(dir).map_err(|error| Refusal::setup(dir.display(), &error))?;
     let _ = std::env::set_current_dir("/");
     if let Err(error) = fs::write("/proc/self/oom_score_adj", "-999") {
-        eprintln!("{} cannot lower oom_score_adj of the shim: {error}", crate::time::Timestamp::now());
+        eprintln!(
+            "{} cannot lower oom_score_adj of the shim: {error}",
+            crate::time::Timestamp::now()
+        );
     }
     tell(ack, &Ack::Shim(getpid().as_raw_nonzero().get()));
     fault::point("started");
@@ -131,10 +167,16 @@ fn begin(dir: &Path, secrets: Secrets, ack: &mut File) -> Result<Supervisor, Ref
         errno: None,
     })?;
     if let Some(token) = secrets.first_missing(&spec.secrets) {
-        let message = format!("no value was passed for the secret {token}; launch again with all values");
-        return Err(Refusal { kind: FailedKind::Spec, message, errno: None });
+        let message =
+            format!("no value was passed for the secret {token}; launch again with all values");
+        return Err(Refusal {
+            kind: FailedKind::Spec,
+            message,
+            errno: None,
+        });
     }
-    let signals = sys::block_and_open_signalfd().map_err(|error| Refusal::setup("cannot receive signals", &error))?;
+    let signals = sys::block_and_open_signalfd()
+        .map_err(|error| Refusal::setup("cannot receive signals", &error))?;
     Supervisor::new(PathBuf::from(dir), lock, spec, secrets, signals)
 }
 
@@ -143,16 +185,26 @@ fn redirect(dir: &Path) -> io::Result<()> {
     let path = dir.join(LOG_FILE);
     let fresh = fs::metadata(&path).is_ok_and(|found| found.len() > MAX_LOG);
     let mut options = OpenOptions::new();
-    options.create(true).append(!fresh).write(true).truncate(fresh).mode(0o600);
+    options
+        .create(true)
+        .append(!fresh)
+        .write(true)
+        .truncate(fresh)
+        .mode(0o600);
     let log = options.open(&path)?;
     let null = crate::child::null()?;
-    for (fd, number) in [(null.as_raw_fd(), 0), (null.as_raw_fd(), 1), (log.as_raw_fd(), 2)] {
+    for (fd, number) in [
+        (null.as_raw_fd(), 0),
+        (null.as_raw_fd(), 1),
+        (log.as_raw_fd(), 2),
+    ] {
         sys::place(fd, number)?;
     }
     Ok(())
 }
 
-/// One shim per directory, for as long as it lives.
+/// One shim per directory, for as long as it lives. A lock of the process (fcntl), not of the open
+/// file (flock): children do not inherit it.
 fn lock(dir: &Path) -> Result<File, Refusal> {
     let path = dir.join(LOCK_FILE);
     let file = OpenOptions::new()
@@ -162,18 +214,9 @@ fn lock(dir: &Path) -> Result<File, Refusal> {
         .mode(0o600)
         .open(&path)
         .map_err(|error| Refusal::setup(path.display(), &error))?;
-    let mut result = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    for _ in 0..20 {
-        if result != Err(rustix::io::Errno::WOULDBLOCK) {
-            break;
-        }
-        // Who looks whether there is a shim holds it for a moment.
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        result = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    }
-    match result {
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Refusal {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(Refusal {
             kind: FailedKind::Running,
             message: format!("a shim already owns {}; adopt it", dir.display()),
             errno: None,

@@ -59,7 +59,11 @@ impl Supervisor {
         };
         add(Token::Signals, self.signals.as_fd(), PollFlags::IN);
         self.control.poll(&mut add);
-        if let Some(main) = self.main.as_ref().filter(|main| !main.ours && main.ended.is_none()) {
+        if let Some(main) = self
+            .main
+            .as_ref()
+            .filter(|main| !main.ours && main.ended.is_none())
+        {
             add(Token::Main, main.pidfd.as_fd(), PollFlags::IN);
         }
         if let Phase::Starting { faults, .. } = &self.phase {
@@ -77,7 +81,10 @@ impl Supervisor {
             let left = due.saturating_duration_since(Instant::now());
             // Rounded up, so that what is due is due when the wait is over.
             let left = left + Duration::from_micros(50);
-            Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() }
+            Timespec {
+                tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            }
         });
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}
@@ -88,7 +95,11 @@ impl Supervisor {
             }
         }
         let happened = fds.iter().map(PollFd::revents);
-        tokens.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty()).collect()
+        tokens
+            .into_iter()
+            .zip(happened)
+            .filter(|(_, flags)| !flags.is_empty())
+            .collect()
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -101,23 +112,49 @@ impl Supervisor {
             Phase::Running | Phase::Leaving => None,
         };
         let running = matches!(self.phase, Phase::Running);
-        let probes = self.probes.iter().filter(|_| running).filter_map(super::probes::Runner::due);
-        let status = self.main.as_ref().and_then(|main| main.ended).map(|_| Instant::now() + STATUS_PAUSE);
-        phase.into_iter().chain(probes).chain(status).chain(self.deadline()).chain(self.control.due()).min()
+        let probes = self
+            .probes
+            .iter()
+            .filter(|_| running)
+            .filter_map(super::probes::Runner::due);
+        let status = self
+            .main
+            .as_ref()
+            .and_then(|main| main.ended)
+            .map(|_| Instant::now() + STATUS_PAUSE);
+        phase
+            .into_iter()
+            .chain(probes)
+            .chain(status)
+            .chain(self.deadline())
+            .chain(self.control.due())
+            .min()
     }
 
     /// When a one-shot has taken too long.
     fn deadline(&self) -> Option<Instant> {
-        let Mode::OneShot { deadline_ms: Some(limit) } = self.spec.mode else { return None };
+        let Mode::OneShot {
+            deadline_ms: Some(limit),
+        } = self.spec.mode
+        else {
+            return None;
+        };
         let running = matches!(self.phase, Phase::Running);
-        self.main.as_ref().filter(|_| running).and_then(|main| main.started.checked_add(Duration::from_millis(limit)))
+        self.main
+            .as_ref()
+            .filter(|_| running)
+            .and_then(|main| main.started.checked_add(Duration::from_millis(limit)))
     }
 
     /// Does what is due.
     fn tick(&mut self) {
         let now = Instant::now();
         self.control.tick(now);
-        for session in self.sessions.iter().filter(|session| !self.control.has_client(session.client)) {
+        for session in self
+            .sessions
+            .iter()
+            .filter(|session| !self.control.has_client(session.client))
+        {
             self.end_sessions_of(session.client);
         }
         if self.main.as_ref().is_some_and(|main| main.ended.is_some()) {
@@ -156,7 +193,11 @@ impl Supervisor {
         }
         // Signals of one kind merge, so all ended children are looked for.
         while let Some(reaped) = sys::reap() {
-            if self.main.as_ref().is_some_and(|main| main.ours && main.pid == reaped.pid) {
+            if self
+                .main
+                .as_ref()
+                .is_some_and(|main| main.ours && main.pid == reaped.pid)
+            {
                 self.on_main_exit(Some(reaped.status), Some(reaped.usage));
             } else if !self.on_probe_exit(reaped.pid, reaped.status) {
                 self.on_session_exit(&reaped);

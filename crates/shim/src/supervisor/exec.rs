@@ -36,27 +36,60 @@ pub(super) struct Wanted {
 
 impl Supervisor {
     pub(super) fn exec(&mut self, client: u64, wanted: Wanted, fds: Vec<OwnedFd>) -> Reply {
-        let error = |code: &str, message: String| Reply::Error { code: code.to_owned(), message };
+        let error = |code: &str, message: String| Reply::Error {
+            code: code.to_owned(),
+            message,
+        };
         if self.main.is_none() {
-            return error("not_running", "the instance does not run; wait until it does".to_owned());
+            return error(
+                "not_running",
+                "the instance does not run; wait until it does".to_owned(),
+            );
         }
-        if self.sessions.len() >= MAX_SESSIONS || self.sessions.iter().any(|session| session.client == client) {
-            return error("limit", format!("one program per connection and {MAX_SESSIONS} at a time"));
+        if self.sessions.len() >= MAX_SESSIONS
+            || self.sessions.iter().any(|session| session.client == client)
+        {
+            return error(
+                "limit",
+                format!("one program per connection and {MAX_SESSIONS} at a time"),
+            );
         }
         let Ok([stdin, stdout, stderr]) = <[OwnedFd; 3]>::try_from(fds) else {
-            return error("bad_request", "pass three descriptors: stdin, stdout and stderr".to_owned());
+            return error(
+                "bad_request",
+                "pass three descriptors: stdin, stdout and stderr".to_owned(),
+            );
         };
-        let texts = wanted.argv.iter().chain(wanted.env.iter().flat_map(|(name, value)| [name, value]));
+        let texts = wanted
+            .argv
+            .iter()
+            .chain(wanted.env.iter().flat_map(|(name, value)| [name, value]));
         if wanted.argv.is_empty() || texts.into_iter().any(|text| text.contains('\0')) {
-            return error("bad_request", "name a program; texts must not contain NUL bytes".to_owned());
+            return error(
+                "bad_request",
+                "name a program; texts must not contain NUL bytes".to_owned(),
+            );
         }
         let stdio = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-        let started = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from).and_then(|(faults, inside)| {
-            fcntl_setfl(&faults, OFlags::NONBLOCK)?;
-            let Wanted { argv, env, cwd, terminal } = wanted;
-            let (pid, pidfd) = self.join_instance("exec", argv, env, cwd, stdio, terminal, inside.as_fd())?;
-            Ok(Session { client, pid, pidfd, faults })
-        });
+        let started = pipe_with(PipeFlags::CLOEXEC)
+            .map_err(io::Error::from)
+            .and_then(|(faults, inside)| {
+                fcntl_setfl(&faults, OFlags::NONBLOCK)?;
+                let Wanted {
+                    argv,
+                    env,
+                    cwd,
+                    terminal,
+                } = wanted;
+                let (pid, pidfd) =
+                    self.join_instance("exec", argv, env, cwd, stdio, terminal, inside.as_fd())?;
+                Ok(Session {
+                    client,
+                    pid,
+                    pidfd,
+                    faults,
+                })
+            });
         match started {
             Ok(session) => {
                 let pid = session.pid;
@@ -68,7 +101,10 @@ impl Supervisor {
     }
 
     /// Starts a program inside the instance.
-    #[expect(clippy::too_many_arguments, reason = "one call for probes and sessions; a struct would be used once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call for probes and sessions; a struct would be used once"
+    )]
     pub(super) fn join_instance(
         &self,
         leaf: &str,
@@ -116,7 +152,13 @@ impl Supervisor {
     }
 
     pub(super) fn on_session_exit(&mut self, reaped: &Reaped) {
-        let Some(index) = self.sessions.iter().position(|session| session.pid == reaped.pid) else { return };
+        let Some(index) = self
+            .sessions
+            .iter()
+            .position(|session| session.pid == reaped.pid)
+        else {
+            return;
+        };
         let session = self.sessions.swap_remove(index);
         let mut text = [0; 4096];
         let count = rustix::io::read(&session.faults, &mut text).unwrap_or(0);
@@ -131,7 +173,11 @@ impl Supervisor {
 
     /// A client is gone: its program has nobody to talk to.
     pub(super) fn end_sessions_of(&self, client: u64) {
-        for session in self.sessions.iter().filter(|session| session.client == client) {
+        for session in self
+            .sessions
+            .iter()
+            .filter(|session| session.client == client)
+        {
             sys::kill_group(session.pid, libc::SIGKILL);
             let _ = sys::pidfd_signal(&session.pidfd, libc::SIGKILL);
         }

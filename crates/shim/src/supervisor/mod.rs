@@ -17,8 +17,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
-pub use daemon::{run, usage};
 pub(crate) use daemon::{Ack, FailedKind};
+pub use daemon::{run, usage};
 
 use crate::cgroup::{Instance, Tree};
 use crate::fd_store::FdStore;
@@ -78,15 +78,33 @@ struct Main {
 /// Where the instance is.
 enum Phase {
     /// Forked, and released once its pid is recorded; the end of `faults` says whether the program runs.
-    Starting { faults: OwnedFd, text: Vec<u8>, give_up: Instant, released: bool },
+    Starting {
+        faults: OwnedFd,
+        text: Vec<u8>,
+        give_up: Instant,
+        released: bool,
+    },
     Running,
     /// The stop signal is sent. After `kill_at` everything is killed, again and again.
-    Stopping { kill_at: Instant },
+    Stopping {
+        kill_at: Instant,
+    },
     /// The main process is gone; what it left is killed until nothing is there.
-    Clearing { exit: Exit, ran: std::time::Duration, next: Instant, give_up: Instant },
-    Backoff { until: Instant, at: String },
+    Clearing {
+        exit: Exit,
+        ran: std::time::Duration,
+        next: Instant,
+        give_up: Instant,
+    },
+    Backoff {
+        until: Instant,
+        at: String,
+    },
     /// The end is recorded.
-    Over { exit: Exit, leave_at: Instant },
+    Over {
+        exit: Exit,
+        leave_at: Instant,
+    },
     Leaving,
 }
 
@@ -108,7 +126,10 @@ enum StopReason {
 
 impl Supervisor {
     fn tree(&self) -> Tree<'_> {
-        Tree { groups: &self.groups, tag: &self.tag }
+        Tree {
+            groups: &self.groups,
+            tag: &self.tag,
+        }
     }
 
     fn warn(&mut self, text: String) {
@@ -122,8 +143,17 @@ impl Supervisor {
     fn save_counters(&mut self) {
         self.counters.fds = self.fds.inodes();
         self.counters.log_dropped = self.output.dropped();
-        if let Err(error) = crate::record::write_json(&self.dir, crate::record::COUNTERS_FILE, &self.counters) {
-            self.warn(format!("cannot keep counters in {}: {error}", self.dir.display()));
+        let survives = crate::record::Survives::Process;
+        if let Err(error) = crate::record::write_json(
+            &self.dir,
+            crate::record::COUNTERS_FILE,
+            &self.counters,
+            survives,
+        ) {
+            self.warn(format!(
+                "cannot keep counters in {}: {error}",
+                self.dir.display()
+            ));
         }
     }
 }

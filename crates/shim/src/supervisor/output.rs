@@ -58,16 +58,29 @@ impl Output {
     /// Makes the ends for a new run.
     pub(super) fn open(&mut self, user: Option<&User>) -> io::Result<Ends> {
         match self.mode {
-            LogMode::None => Ok(Ends { fds: [child::null()?, child::null()?], pipes: None }),
+            LogMode::None => Ok(Ends {
+                fds: [child::null()?, child::null()?],
+                pipes: None,
+            }),
             LogMode::File => {
                 let path = self.dir.join(RAW_FILE);
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-                Ok(Ends { fds: [file.try_clone()?.into(), file.into()], pipes: None })
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(path)?;
+                Ok(Ends {
+                    fds: [file.try_clone()?.into(), file.into()],
+                    pipes: None,
+                })
             }
             LogMode::Pipe => {
                 let (out, out_inode) = self.open_pipe(0, user)?;
                 let (err, err_inode) = self.open_pipe(1, user)?;
-                Ok(Ends { fds: [out, err], pipes: Some([out_inode, err_inode]) })
+                Ok(Ends {
+                    fds: [out, err],
+                    pipes: Some([out_inode, err_inode]),
+                })
             }
         }
     }
@@ -81,10 +94,16 @@ impl Output {
         fcntl_setfl(&read, OFlags::NONBLOCK)?;
         if let Some(user) = user {
             // So that the program can open `/dev/stdout`.
-            let (uid, gid) = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(user.gid));
+            let (uid, gid) = (
+                rustix::fs::Uid::from_raw(user.uid),
+                rustix::fs::Gid::from_raw(user.gid),
+            );
             let _ = rustix::fs::fchown(&write, Some(uid), Some(gid));
         }
-        let both = OpenOptions::new().read(true).write(true).open(format!("/proc/self/fd/{}", write.as_raw_fd()))?;
+        let both = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(format!("/proc/self/fd/{}", write.as_raw_fd()))?;
         let inode = rustix::fs::fstat(&both)?.st_ino;
         self.pipes[index] = Some(File::from(read));
         Ok((both.into(), inode))
@@ -97,7 +116,11 @@ impl Output {
             let found = members.iter().find_map(|pid| {
                 let number = procfs::find_fd(*pid, "pipe", inode)?;
                 let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(libc::O_NONBLOCK);
-                OpenOptions::new().read(true).custom_flags(flags).open(format!("/proc/{pid}/fd/{number}")).ok()
+                OpenOptions::new()
+                    .read(true)
+                    .custom_flags(flags)
+                    .open(format!("/proc/{pid}/fd/{number}"))
+                    .ok()
             });
             match found {
                 Some(file) => self.pipes[index] = Some(file),
@@ -110,12 +133,17 @@ impl Output {
     /// The reading ends that are open.
     pub(super) fn open_pipes(&self) -> impl Iterator<Item = (usize, BorrowedFd<'_>)> {
         use std::os::fd::AsFd;
-        self.pipes.iter().enumerate().filter_map(|(index, pipe)| Some((index, pipe.as_ref()?.as_fd())))
+        self.pipes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, pipe)| Some((index, pipe.as_ref()?.as_fd())))
     }
 
     /// Reads one stream for one turn. True if there may be more.
     pub(super) fn read(&mut self, index: usize, secrets: &Secrets) -> bool {
-        let Some(mut pipe) = self.pipes[index].take() else { return false };
+        let Some(mut pipe) = self.pipes[index].take() else {
+            return false;
+        };
         let (mut buffer, mut total) = ([0; 16 * 1024], 0);
         let more = loop {
             match pipe.read(&mut buffer) {

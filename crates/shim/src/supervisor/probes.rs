@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, connect, send, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SendFlags, SocketFlags, SocketType, connect, send, socket_with, sockopt,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{After, StopReason, Supervisor};
@@ -37,10 +39,17 @@ struct Question {
 
 enum Kind {
     /// A program, and the reading end of its output.
-    Exec { pid: i32, out: Option<OwnedFd> },
-    Connecting { socket: OwnedFd },
+    Exec {
+        pid: i32,
+        out: Option<OwnedFd>,
+    },
+    Connecting {
+        socket: OwnedFd,
+    },
     /// Waiting for the status line.
-    Answering { socket: OwnedFd },
+    Answering {
+        socket: OwnedFd,
+    },
 }
 
 /// The answer to a question.
@@ -51,7 +60,12 @@ struct Answer {
 
 impl Runner {
     pub(super) fn new(probe: Probe) -> Self {
-        Self { probe, tracker: None, question: None, output: String::new() }
+        Self {
+            probe,
+            tracker: None,
+            question: None,
+            output: String::new(),
+        }
     }
 
     /// A new run of the program began.
@@ -62,7 +76,11 @@ impl Runner {
 
     /// The run is over; a question under way is forgotten (its process dies with the instance).
     pub(super) fn end(&mut self) {
-        if let Some(Question { kind: Kind::Exec { pid, .. }, .. }) = self.question.take() {
+        if let Some(Question {
+            kind: Kind::Exec { pid, .. },
+            ..
+        }) = self.question.take()
+        {
             sys::kill_group(pid, libc::SIGKILL);
         }
         self.tracker = None;
@@ -76,7 +94,10 @@ impl Runner {
     pub(super) fn status(&self) -> ProbeStatus {
         ProbeStatus {
             name: self.probe.name.clone(),
-            health: self.tracker.as_ref().map_or(Health::Starting, Tracker::health),
+            health: self
+                .tracker
+                .as_ref()
+                .map_or(Health::Starting, Tracker::health),
             failures: self.tracker.as_ref().map_or(0, Tracker::failures),
             output: self.output.clone(),
         }
@@ -99,16 +120,31 @@ impl Runner {
 
     /// Takes an answer. True if the instance has just become unhealthy.
     fn answer(&mut self, answer: Answer, asked: Instant) -> bool {
-        let Some(tracker) = &mut self.tracker else { return false };
+        let Some(tracker) = &mut self.tracker else {
+            return false;
+        };
         let changed = tracker.answer(answer.success, asked, Instant::now());
-        self.output = if answer.success { String::new() } else { answer.text };
+        self.output = if answer.success {
+            String::new()
+        } else {
+            answer.text
+        };
         changed && tracker.health() == Health::Unhealthy
     }
 
     /// Reads what the program says, so that it never blocks.
     fn drain(&mut self) {
-        let Some(Question { kind: Kind::Exec { out, .. }, text, .. }) = &mut self.question else { return };
-        let (Some(fd), mut buffer) = (out.as_ref(), [0; 1024]) else { return };
+        let Some(Question {
+            kind: Kind::Exec { out, .. },
+            text,
+            ..
+        }) = &mut self.question
+        else {
+            return;
+        };
+        let (Some(fd), mut buffer) = (out.as_ref(), [0; 1024]) else {
+            return;
+        };
         for _ in 0..64 {
             match rustix::io::read(fd, &mut buffer) {
                 Ok(count) if count > 0 => {
@@ -128,16 +164,31 @@ impl Runner {
     /// Goes on with a network question; an answer if it is there.
     fn advance(&mut self) -> Option<Answer> {
         let question = self.question.as_mut()?;
-        let failed = |text: String| Some(Answer { success: false, text });
+        let failed = |text: String| {
+            Some(Answer {
+                success: false,
+                text,
+            })
+        };
         match &mut question.kind {
             Kind::Exec { .. } => None,
             Kind::Connecting { socket } => {
                 match sockopt::socket_error(&*socket) {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) | Err(error) => return failed(format!("cannot connect: {error}")),
+                    Ok(Err(error)) | Err(error) => {
+                        return failed(format!("cannot connect: {error}"));
+                    }
                 }
-                let Check::Http { address, path, host } = &self.probe.check else {
-                    return Some(Answer { success: true, text: String::new() });
+                let Check::Http {
+                    address,
+                    path,
+                    host,
+                } = &self.probe.check
+                else {
+                    return Some(Answer {
+                        success: true,
+                        text: String::new(),
+                    });
                 };
                 let host = host.as_ref().unwrap_or(address);
                 let request = format!(
@@ -148,7 +199,9 @@ impl Runner {
                     Ok(_) => return failed("cannot send the request".to_owned()),
                     Err(error) => return failed(format!("cannot send the request: {error}")),
                 }
-                let Ok(copy) = socket.try_clone() else { return failed("out of descriptors".to_owned()) };
+                let Ok(copy) = socket.try_clone() else {
+                    return failed("out of descriptors".to_owned());
+                };
                 question.kind = Kind::Answering { socket: copy };
                 None
             }
@@ -156,7 +209,9 @@ impl Runner {
                 let mut buffer = [0; MAX_ANSWER];
                 let space = MAX_ANSWER - question.text.len().min(MAX_ANSWER - 1);
                 match rustix::io::read(&*socket, &mut buffer[..space]) {
-                    Ok(0) => return failed("the connection was closed without an answer".to_owned()),
+                    Ok(0) => {
+                        return failed("the connection was closed without an answer".to_owned());
+                    }
                     Ok(count) => question.text.extend_from_slice(&buffer[..count]),
                     Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return None,
                     Err(error) => return failed(format!("no answer: {error}")),
@@ -173,11 +228,21 @@ fn status_line(text: &[u8]) -> Option<Answer> {
     if end.is_none() && text.len() < MAX_ANSWER - 1 {
         return None;
     }
-    let line = String::from_utf8_lossy(&text[..end.unwrap_or(text.len())]).trim_end().to_owned();
+    let line = String::from_utf8_lossy(&text[..end.unwrap_or(text.len())])
+        .trim_end()
+        .to_owned();
     let mut parts = line.split(' ');
-    let http = parts.next().is_some_and(|version| version.starts_with("HTTP/1."));
-    let status = parts.next().and_then(|status| status.parse::<u16>().ok()).filter(|_| http);
-    Some(Answer { success: status.is_some_and(|status| (200..400).contains(&status)), text: line })
+    let http = parts
+        .next()
+        .is_some_and(|version| version.starts_with("HTTP/1."));
+    let status = parts
+        .next()
+        .and_then(|status| status.parse::<u16>().ok())
+        .filter(|_| http);
+    Some(Answer {
+        success: status.is_some_and(|status| (200..400).contains(&status)),
+        text: line,
+    })
 }
 
 impl Supervisor {
@@ -201,9 +266,21 @@ impl Supervisor {
         match kind {
             Ok(kind) => {
                 let give_up = now + Duration::from_millis(probe.timeout_ms);
-                self.probes[index].question = Some(Question { asked: now, give_up, text: Vec::new(), kind });
+                self.probes[index].question = Some(Question {
+                    asked: now,
+                    give_up,
+                    text: Vec::new(),
+                    kind,
+                });
             }
-            Err(text) => self.take_answer(index, Answer { success: false, text }, now),
+            Err(text) => self.take_answer(
+                index,
+                Answer {
+                    success: false,
+                    text,
+                },
+                now,
+            ),
         }
     }
 
@@ -217,9 +294,20 @@ impl Supervisor {
         let stdio = [null.as_fd(), inside.as_fd(), inside.as_fd()];
         // Its fault goes to the same place as its output: both are why it failed.
         let argv = argv.iter().map(|arg| self.secrets.expand(arg)).collect();
-        let joined = self.join_instance(&format!("probe{index}"), argv, Vec::new(), None, stdio, false, inside.as_fd());
+        let joined = self.join_instance(
+            &format!("probe{index}"),
+            argv,
+            Vec::new(),
+            None,
+            stdio,
+            false,
+            inside.as_fd(),
+        );
         let (pid, _) = joined.map_err(|error| error.to_string())?;
-        Ok(Kind::Exec { pid, out: Some(out) })
+        Ok(Kind::Exec {
+            pid,
+            out: Some(out),
+        })
     }
 
     pub(super) fn on_probe_io(&mut self, index: usize) {
@@ -236,22 +324,42 @@ impl Supervisor {
         });
         let Some(index) = found else { return false };
         self.probes[index].drain();
-        let text = self.probes[index].question.as_ref().map(|question| question.text.clone()).unwrap_or_default();
+        let text = self.probes[index]
+            .question
+            .as_ref()
+            .map(|question| question.text.clone())
+            .unwrap_or_default();
         let exit = super::stop::exit_of(Some(status));
         let text = String::from_utf8_lossy(&text).trim_end().to_owned();
         // A program that leaves processes behind leaves them in its group only until here.
         self.tree().kill_leaf(&format!("probe{index}"));
-        self.finish_question(index, Answer { success: exit.code == Some(0), text });
+        self.finish_question(
+            index,
+            Answer {
+                success: exit.code == Some(0),
+                text,
+            },
+        );
         true
     }
 
     fn give_up_question(&mut self, index: usize) {
-        if let Some(Question { kind: Kind::Exec { pid, .. }, .. }) = &self.probes[index].question {
+        if let Some(Question {
+            kind: Kind::Exec { pid, .. },
+            ..
+        }) = &self.probes[index].question
+        {
             sys::kill_group(*pid, libc::SIGKILL);
             self.tree().kill_leaf(&format!("probe{index}"));
         }
         let limit = self.probes[index].probe.timeout_ms;
-        self.finish_question(index, Answer { success: false, text: format!("no answer within {limit} ms") });
+        self.finish_question(
+            index,
+            Answer {
+                success: false,
+                text: format!("no answer within {limit} ms"),
+            },
+        );
     }
 
     fn finish_question(&mut self, index: usize, answer: Answer) {
@@ -261,7 +369,10 @@ impl Supervisor {
     }
 
     fn take_answer(&mut self, index: usize, answer: Answer, asked: Instant) {
-        let answer = Answer { text: self.secrets.scrub_text(answer.text), ..answer };
+        let answer = Answer {
+            text: self.secrets.scrub_text(answer.text),
+            ..answer
+        };
         let became_unhealthy = self.probes[index].answer(answer, asked);
         if became_unhealthy && self.probes[index].probe.on_unhealthy == OnUnhealthy::Restart {
             self.publish();
@@ -271,10 +382,17 @@ impl Supervisor {
 }
 
 fn begin_connect(address: &str) -> Result<Kind, String> {
-    let address: SocketAddr = address.parse().map_err(|_| format!("{address:?} is no numeric ADDRESS:PORT"))?;
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let address: SocketAddr = address
+        .parse()
+        .map_err(|_| format!("{address:?} is no numeric ADDRESS:PORT"))?;
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None).map_err(|error| error.to_string())?;
+    let socket =
+        socket_with(family, SocketType::STREAM, flags, None).map_err(|error| error.to_string())?;
     match connect(&socket, &address) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Kind::Connecting { socket }),
         Err(error) => Err(format!("cannot connect: {error}")),
@@ -296,8 +414,15 @@ mod tests {
             ("HTTP/1.1 20", None),
             ("", None),
         ] {
-            assert_eq!(status_line(text.as_bytes()).map(|answer| answer.success), expected, "{text:?}");
+            assert_eq!(
+                status_line(text.as_bytes()).map(|answer| answer.success),
+                expected,
+                "{text:?}"
+            );
         }
-        assert_eq!(status_line(&[b'x'; 600]).map(|answer| answer.success), Some(false));
+        assert_eq!(
+            status_line(&[b'x'; 600]).map(|answer| answer.success),
+            Some(false)
+        );
     }
 }

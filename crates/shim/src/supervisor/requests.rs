@@ -14,11 +14,11 @@ use crate::protocol::{MAX_HOSTS, MAX_LINE, PROTOCOL, Reply, Request};
 use crate::spec::Mode;
 use crate::{fault, signal, sys};
 
-/// At most so many requests of one client before the loop looks at everything else.
-const TURN: usize = 16;
-
 fn error(code: &str, message: impl Into<String>) -> Reply {
-    Reply::Error { code: code.to_owned(), message: message.into() }
+    Reply::Error {
+        code: code.to_owned(),
+        message: message.into(),
+    }
 }
 
 impl Supervisor {
@@ -32,10 +32,11 @@ impl Supervisor {
     }
 
     fn read_client(&mut self, id: u64) {
-        for turn in 0.. {
-            // Reads once per turn of the loop, then takes all lines that are whole. Their number is
-            // bounded by what one read brings.
-            match self.control.input(id, turn == 0) {
+        // Reads once per turn of the loop, then takes all lines that are whole: their number is
+        // bounded by what one read brings.
+        let mut read = true;
+        loop {
+            match self.control.input(id, read) {
                 Input::Line(line) => self.on_line(id, &line),
                 Input::TooLong => {
                     let message = format!("a request has at most {MAX_LINE} bytes");
@@ -46,9 +47,10 @@ impl Supervisor {
                 Input::Nothing => return,
                 Input::End => return self.control.drop_client(id),
             }
-            if matches!(self.phase, Phase::Leaving) || turn > TURN * 1024 {
+            if matches!(self.phase, Phase::Leaving) {
                 return;
             }
+            read = false;
         }
     }
 
@@ -96,14 +98,29 @@ impl Supervisor {
             Request::Stop { signal, grace_ms } => match signal.as_deref().map(signal::number) {
                 Some(None) => error("bad_request", "no such signal"),
                 given => {
-                    self.stop(After::End, StopReason::Asked, given.flatten(), grace(grace_ms));
+                    self.stop(
+                        After::End,
+                        StopReason::Asked,
+                        given.flatten(),
+                        grace(grace_ms),
+                    );
                     Reply::Ok
                 }
             },
             Request::Restart { grace_ms } => self.restart(grace(grace_ms)),
             Request::Signal { signal } => self.send_signal(&signal),
-            Request::Exec { argv, env, cwd, tty } => {
-                let wanted = exec::Wanted { argv, env: env.into_iter().collect(), cwd, terminal: tty };
+            Request::Exec {
+                argv,
+                env,
+                cwd,
+                tty,
+            } => {
+                let wanted = exec::Wanted {
+                    argv,
+                    env: env.into_iter().collect(),
+                    cwd,
+                    terminal: tty,
+                };
                 self.exec(id, wanted, fds)
             }
             Request::ExecSignal { signal } => self.signal_session(id, &signal),
@@ -134,7 +151,10 @@ impl Supervisor {
             return error("not_allowed", "a one-shot runs once; launch a new instance");
         }
         if matches!(self.phase, Phase::Over { .. }) || self.after == After::End {
-            return error("not_running", "the instance is over or being stopped; launch it again");
+            return error(
+                "not_running",
+                "the instance is over or being stopped; launch it again",
+            );
         }
         self.counters.restarts += 1;
         self.counters.step = 0;
@@ -168,7 +188,10 @@ impl Supervisor {
             return error("not_allowed", "the instance has no hosts file of its own");
         }
         if content.len() > MAX_HOSTS {
-            return error("limit", format!("a hosts file has at most {MAX_HOSTS} bytes"));
+            return error(
+                "limit",
+                format!("a hosts file has at most {MAX_HOSTS} bytes"),
+            );
         }
         match write_in_place(&self.dir.join("hosts"), content) {
             Ok(()) => Reply::Ok,
@@ -199,7 +222,12 @@ impl Supervisor {
 /// Rewrites a file without a rename, which would break the mount of it. The old length is cut last,
 /// so that a reader in between sees lines of both, never an empty file.
 pub(super) fn write_in_place(path: &Path, content: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .open(path)?;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
     file.write_all(content.as_bytes())?;
     file.set_len(content.len() as u64)

@@ -19,6 +19,9 @@ use crate::secrets::Secrets;
 use crate::spec::Spec;
 use crate::{fault, procfs};
 
+/// How long a process may be between its release and its program.
+const EXEC_LIMIT: Duration = Duration::from_secs(5);
+
 impl Supervisor {
     pub(super) fn new(
         dir: PathBuf,
@@ -27,19 +30,31 @@ impl Supervisor {
         secrets: Secrets,
         signals: OwnedFd,
     ) -> Result<Self, Refusal> {
-        let boot_id = procfs::boot_id().map_err(|error| Refusal::setup("cannot read the boot id", &error))?;
-        let control = Control::bind(&spec.control)
-            .map_err(|error| Refusal::setup(format_args!("control socket {}", spec.control.display()), &error))?;
+        let boot_id =
+            procfs::boot_id().map_err(|error| Refusal::setup("cannot read the boot id", &error))?;
+        let control = Control::bind(&spec.control).map_err(|error| {
+            Refusal::setup(
+                format_args!("control socket {}", spec.control.display()),
+                &error,
+            )
+        })?;
         fault::point("socket_bound");
         let groups = Instance::make(spec.cgroup.as_ref());
         fault::point("cgroup_made");
-        let counters: Counters = record::read_json(&dir, record::COUNTERS_FILE).ok().flatten().unwrap_or_default();
+        let counters: Counters = record::read_json(&dir, record::COUNTERS_FILE)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         let output = Output::new(&dir, &spec.logging, counters.log_dropped);
         Ok(Self {
             tag: spec.tag(),
             probes: spec.probes.iter().cloned().map(Runner::new).collect(),
             fds: FdStore::new(spec.fd_store),
-            status: Status { id: spec.id.clone(), address: spec.address.clone(), ..Status::default() },
+            status: Status {
+                id: spec.id.clone(),
+                address: spec.address.clone(),
+                ..Status::default()
+            },
             _lock: lock,
             phase: Phase::Leaving,
             after: After::Policy,
@@ -74,22 +89,32 @@ impl Supervisor {
             self.turn();
         }
         self.control.close();
-        if failed { ExitCode::from(1) } else { ExitCode::SUCCESS }
+        if failed {
+            ExitCode::from(1)
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 
     /// If the main process of an earlier shim still runs, it is ours from now on.
     fn take_over(&mut self) -> bool {
-        let Ok(Some(found)) = record::read_json::<PidRecord>(&self.dir, record::PID_FILE) else { return false };
+        let Ok(Some(found)) = record::read_json::<PidRecord>(&self.dir, record::PID_FILE) else {
+            return false;
+        };
         if found.boot_id != self.boot_id {
             return false;
         }
-        let Some(pidfd) = procfs::open_exact(found.pid, found.starttime) else { return false };
+        let Some(pidfd) = self.open_executed(&found) else {
+            return false;
+        };
         self.rescued = true;
         if let Some(pipes) = found.pipes {
             let mut members = vec![found.pid];
             members.extend(self.tree().members());
             for name in self.output.reopen(pipes, &members) {
-                self.warn(format!("{name} of the instance cannot be read since its shim was lost"));
+                self.warn(format!(
+                    "{name} of the instance cannot be read since its shim was lost"
+                ));
             }
         }
         let known = std::mem::take(&mut self.counters.fds);
@@ -110,12 +135,35 @@ impl Supervisor {
         true
     }
 
+    /// The main process, if it runs its program. A child whose shim died before it was released goes
+    /// by itself in a moment, and one that was released executes its program in a moment.
+    fn open_executed(&self, found: &PidRecord) -> Option<OwnedFd> {
+        let give_up = Instant::now() + EXEC_LIMIT;
+        loop {
+            let pidfd = procfs::open_exact(found.pid, found.starttime)?;
+            let is_shim = procfs::exe(Some(found.pid)).is_some_and(|exe| exe == found.shim_exe);
+            let waits = is_shim && !procfs::is_tagged(found.pid, &self.tag);
+            if !waits || Instant::now() > give_up {
+                return Some(pidfd);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// No instance runs here. What an earlier one left is killed first.
     fn start_fresh(&mut self) {
         if let Err(refusal) = self.clear_leftovers() {
             return self.abandon(refusal);
         }
-        self.counters = Counters::default();
+        // A shim that was lost between two runs leaves counters and no end: they go on.
+        let ended = record::read_json::<record::Exit>(&self.dir, record::EXIT_FILE)
+            .ok()
+            .flatten()
+            .is_some();
+        if ended {
+            self.counters = Counters::default();
+        }
+        self.counters.fds.clear();
         for name in [record::EXIT_FILE, record::PID_FILE] {
             let _ = record::remove(&self.dir, name);
         }
@@ -137,7 +185,11 @@ impl Supervisor {
             }
             if Instant::now() > give_up {
                 let message = format!("processes {members:?} of an earlier start cannot be killed");
-                return Err(Refusal { kind: FailedKind::Setup, message, errno: None });
+                return Err(Refusal {
+                    kind: FailedKind::Setup,
+                    message,
+                    errno: None,
+                });
             }
             self.tree().kill();
             std::thread::sleep(Duration::from_millis(5));

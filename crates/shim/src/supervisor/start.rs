@@ -14,7 +14,7 @@ use super::daemon::{FailedKind, Refusal, chain, tell};
 use super::{Ack, After, Main, Phase, StopReason, Supervisor};
 use crate::child::{self, Common, Image, Launch};
 use crate::mounts::{View, Wanted};
-use crate::record::{self, Exit, PidRecord};
+use crate::record::{self, Exit, PidRecord, Survives};
 use crate::spec::{Namespaces, OnShimLoss};
 use crate::sys::{self, Forked};
 use crate::time::Timestamp;
@@ -27,13 +27,27 @@ impl Supervisor {
     /// Starts a run. What goes wrong before the fork is an error; after it, it shows on the fault pipe.
     pub(super) fn start(&mut self) -> Result<(), Refusal> {
         (self.after, self.stop_reason) = (After::Policy, StopReason::None);
-        let hosts_file = self.write_hosts_file().map_err(|error| Refusal::setup("cannot write the hosts file", &error))?;
-        self.write_secret_files().map_err(|error| Refusal::setup("cannot write a secret file", &error))?;
-        let staging = self.staging().map_err(|error| Refusal::setup("cannot make a folder for the view", &error))?;
-        let wanted = Wanted { spec: &self.spec, secrets: &self.secrets, hosts_file, staging };
-        let view = View::plan(&wanted)
-            .map_err(|error| Refusal { kind: FailedKind::Setup, message: chain(&error), errno: None })?;
-        self.launch(view).map_err(|error| Refusal::setup("cannot make a process", &error))
+        let hosts_file = self
+            .write_hosts_file()
+            .map_err(|error| Refusal::setup("cannot write the hosts file", &error))?;
+        self.write_secret_files()
+            .map_err(|error| Refusal::setup("cannot write a secret file", &error))?;
+        let staging = self
+            .staging()
+            .map_err(|error| Refusal::setup("cannot make a folder for the view", &error))?;
+        let wanted = Wanted {
+            spec: &self.spec,
+            secrets: &self.secrets,
+            hosts_file,
+            staging,
+        };
+        let view = View::plan(&wanted).map_err(|error| Refusal {
+            kind: FailedKind::Setup,
+            message: chain(&error),
+            errno: None,
+        })?;
+        self.launch(view)
+            .map_err(|error| Refusal::setup("cannot make a process", &error))
     }
 
     fn launch(&mut self, view: Option<View>) -> io::Result<()> {
@@ -52,7 +66,8 @@ impl Supervisor {
                 cwd: self.spec.process.cwd.clone(),
             },
             view,
-            dies_with: (self.spec.on_shim_loss == OnShimLoss::Kill).then(|| rustix::process::getpid().as_raw_nonzero().get()),
+            dies_with: (self.spec.on_shim_loss == OnShimLoss::Kill)
+                .then(|| rustix::process::getpid().as_raw_nonzero().get()),
             listen: self.fds.numbers(),
             listen_names: self.fds.names().join(":"),
             release: child_release.as_fd(),
@@ -71,11 +86,24 @@ impl Supervisor {
         let started_at = Timestamp::now().to_string();
         let record = self.record_of(pid, ends.pipes, started_at.clone());
         drop((ends, child_faults, child_release));
-        let main = Main { pid, pidfd, ours: true, started: Instant::now(), started_at, ended: None, oom_before };
+        let main = Main {
+            pid,
+            pidfd,
+            ours: true,
+            started: Instant::now(),
+            started_at,
+            ended: None,
+            oom_before,
+        };
         self.main = Some(main);
-        self.phase = Phase::Starting { faults, text: Vec::new(), give_up: Instant::now() + START_LIMIT, released: false };
+        self.phase = Phase::Starting {
+            faults,
+            text: Vec::new(),
+            give_up: Instant::now() + START_LIMIT,
+            released: false,
+        };
         // If it cannot be recorded, the end of the release pipe makes the child go; it ends like any run.
-        record::write_json(&self.dir, record::PID_FILE, &record)?;
+        record::write_json(&self.dir, record::PID_FILE, &record, Survives::Process)?;
         fault::point("pid_recorded");
         rustix::io::write(&release, b"!")?;
         if let Phase::Starting { released, .. } = &mut self.phase {
@@ -90,8 +118,12 @@ impl Supervisor {
             pid,
             starttime: procfs::stat(pid).map_or(0, |stat| stat.starttime),
             boot_id: self.boot_id.clone(),
-            cgroup: self.groups.tracking().map(|path| path.display().to_string()),
+            cgroup: self
+                .groups
+                .tracking()
+                .map(|path| path.display().to_string()),
             shim: rustix::process::getpid().as_raw_nonzero().get(),
+            shim_exe: procfs::exe(None).unwrap_or_default(),
             pipes,
             started_at,
         }
@@ -101,7 +133,12 @@ impl Supervisor {
     fn image(&self) -> io::Result<Image> {
         let process = &self.spec.process;
         let program = self.secrets.expand(&process.program);
-        let mut args = vec![process.arg0.as_ref().map_or_else(|| program.clone(), |name| self.secrets.expand(name))];
+        let mut args = vec![
+            process
+                .arg0
+                .as_ref()
+                .map_or_else(|| program.clone(), |name| self.secrets.expand(name)),
+        ];
         args.extend(process.args.iter().map(|arg| self.secrets.expand(arg)));
         Image::new(program, args, &self.environment())
     }
@@ -109,16 +146,23 @@ impl Supervisor {
     /// The environment of every process of the instance.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let given = self.spec.process.env.iter();
-        let mut env: Vec<_> = given.map(|(name, value)| (name.clone(), self.secrets.expand(value))).collect();
+        let mut env: Vec<_> = given
+            .map(|(name, value)| (name.clone(), self.secrets.expand(value)))
+            .collect();
         env.push(("CONSORT_INSTANCE".to_owned(), self.tag.clone()));
         if self.spec.fd_store > 0 {
-            env.push(("CONSORT_FDSTORE".to_owned(), self.spec.control.display().to_string()));
+            env.push((
+                "CONSORT_FDSTORE".to_owned(),
+                self.spec.control.display().to_string(),
+            ));
         }
         env
     }
 
     fn write_hosts_file(&self) -> io::Result<Option<PathBuf>> {
-        let Some(content) = &self.spec.hosts else { return Ok(None) };
+        let Some(content) = &self.spec.hosts else {
+            return Ok(None);
+        };
         let path = self.dir.join("hosts");
         if !path.exists() {
             super::requests::write_in_place(&path, content)?;
@@ -142,16 +186,22 @@ impl Supervisor {
         for file in &self.spec.secret_files {
             let user = self.spec.process.user.as_ref();
             let content = self.secrets.expand(&file.content);
-            let owner = (file.uid.or(user.map(|user| user.uid)), file.gid.or(user.map(|user| user.gid)));
-            write_in_memory(&file.target, content.as_bytes(), file.mode, owner)
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.target.display())))?;
+            let owner = (
+                file.uid.or(user.map(|user| user.uid)),
+                file.gid.or(user.map(|user| user.gid)),
+            );
+            write_in_memory(&file.target, content.as_bytes(), file.mode, owner).map_err(
+                |error| io::Error::new(error.kind(), format!("{}: {error}", file.target.display())),
+            )?;
         }
         Ok(())
     }
 
     /// Something came on the fault pipe, or its end.
     pub(super) fn on_faults(&mut self) {
-        let Phase::Starting { faults, text, .. } = &mut self.phase else { return };
+        let Phase::Starting { faults, text, .. } = &mut self.phase else {
+            return;
+        };
         if !read_to_end(faults, text) {
             return;
         }
@@ -171,17 +221,34 @@ impl Supervisor {
         let now = Instant::now();
         self.probes.iter_mut().for_each(|probe| probe.begin(now));
         if let (Some(mut ack), Some(main)) = (self.ack.take(), &self.main) {
-            tell(&mut ack, &Ack::Started { pid: main.pid, rescued: self.rescued });
+            tell(
+                &mut ack,
+                &Ack::Started {
+                    pid: main.pid,
+                    rescued: self.rescued,
+                },
+            );
             fault::point("acknowledged");
         }
     }
 
     /// What kept a process that ended in `Starting` from running its program; `None` if it ran.
     pub(super) fn take_fault(&mut self) -> Option<child::Fault> {
-        let Phase::Starting { faults, text, released, .. } = &mut self.phase else { return None };
+        let Phase::Starting {
+            faults,
+            text,
+            released,
+            ..
+        } = &mut self.phase
+        else {
+            return None;
+        };
         read_to_end(faults, text);
-        let unrecorded = || child::Fault::new("cannot record the process", &io::ErrorKind::Other.into());
-        child::read_faults(text).1.or_else(|| (!*released).then(unrecorded))
+        let unrecorded =
+            || child::Fault::new("cannot record the process", &io::ErrorKind::Other.into());
+        child::read_faults(text)
+            .1
+            .or_else(|| (!*released).then(unrecorded))
     }
 
     /// The first start did not work: nothing of it stays.
@@ -191,7 +258,14 @@ impl Supervisor {
         self.control.close();
         if let Some(mut ack) = self.ack.take() {
             let message = self.secrets.scrub_text(refusal.message);
-            tell(&mut ack, &Ack::Failed { kind: refusal.kind, message, errno: refusal.errno });
+            tell(
+                &mut ack,
+                &Ack::Failed {
+                    kind: refusal.kind,
+                    message,
+                    errno: refusal.errno,
+                },
+            );
         }
         self.phase = Phase::Leaving;
     }
@@ -203,7 +277,11 @@ impl Supervisor {
                 self.warn(refusal.message);
                 return;
             }
-            let exit = Exit { error: Some(refusal.message), at: Timestamp::now().to_string(), ..Exit::default() };
+            let exit = Exit {
+                error: Some(refusal.message),
+                at: Timestamp::now().to_string(),
+                ..Exit::default()
+            };
             self.output.close(&self.secrets);
             self.conclude(exit, Duration::ZERO);
         }
@@ -237,13 +315,19 @@ fn write_in_memory(
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let kind = u64::try_from(rustix::fs::statfs(folder)?.f_type).unwrap_or(0);
     if !matches!(kind, TMPFS | RAMFS) {
-        return Err(io::Error::other("the folder is not on a tmpfs; secrets are never written to a disk"));
+        return Err(io::Error::other(
+            "the folder is not on a tmpfs; secrets are never written to a disk",
+        ));
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)?;
     if owner != (None, None) {
         fchown(&file, owner.0, owner.1)?;

@@ -19,9 +19,21 @@ impl Supervisor {
 
     /// Tells of the end before this process leaves at once.
     pub(super) fn publish_end(&mut self, exit: Exit) {
-        let state = if exit.failed { State::Failed } else { State::Exited };
+        let state = if exit.failed {
+            State::Failed
+        } else {
+            State::Exited
+        };
         let seq = self.status.seq + 1;
-        self.status = Status { seq, state, ready: false, pid: None, last_exit: Some(exit.clone()), exit: Some(exit), ..self.describe() };
+        self.status = Status {
+            seq,
+            state,
+            ready: false,
+            pid: None,
+            last_exit: Some(exit.clone()),
+            exit: Some(exit),
+            ..self.describe()
+        };
         self.control.status_changed(&self.status);
     }
 
@@ -49,7 +61,11 @@ impl Supervisor {
             ready: state == State::Running && healthy && !self.draining,
             draining: self.draining,
             health,
-            probes: self.probes.iter().map(super::probes::Runner::status).collect(),
+            probes: self
+                .probes
+                .iter()
+                .map(super::probes::Runner::status)
+                .collect(),
             pid: self.main.as_ref().map(|main| main.pid),
             started_at: self.main.as_ref().map(|main| main.started_at.clone()),
             restarts: self.counters.restarts,
@@ -67,7 +83,12 @@ impl Supervisor {
 
     /// All checks that gate, together: the worst one.
     fn health(&self) -> Health {
-        let each: Vec<Health> = self.probes.iter().filter(|probe| probe.gates()).map(|probe| probe.status().health).collect();
+        let each: Vec<Health> = self
+            .probes
+            .iter()
+            .filter(|probe| probe.gates())
+            .map(|probe| probe.status().health)
+            .collect();
         [Health::Unhealthy, Health::Starting, Health::Healthy]
             .into_iter()
             .find(|health| each.contains(health))

@@ -26,10 +26,15 @@ pub(crate) enum Forked {
 /// # Errors
 /// What the kernel says, for example `EAGAIN` at a limit of processes.
 pub(crate) fn fork_process() -> io::Result<Forked> {
-    let Some(pid) = fork()? else { return Ok(Forked::Child) };
+    let Some(pid) = fork()? else {
+        return Ok(Forked::Child);
+    };
     // The child is ours and not reaped yet, so its pid cannot be another's.
     let pidfd = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Forked::Parent { pid, pidfd: pidfd_open(pidfd, PidfdFlags::empty())? })
+    Ok(Forked::Parent {
+        pid,
+        pidfd: pidfd_open(pidfd, PidfdFlags::empty())?,
+    })
 }
 
 /// A plain fork. `None` in the child.

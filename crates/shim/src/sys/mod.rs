@@ -2,13 +2,16 @@
 //!
 //! The shim has one thread (checked by [`crate::supervisor::run`] at its start). So after a fork the
 //! child is a full copy, no lock is held by a thread that is gone, and the allocator may be used.
-#![expect(unsafe_code, reason = "the one module for system calls without a safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "the one module for system calls without a safe wrapper"
+)]
 
 mod fork;
 mod signals;
 
 pub(crate) use fork::{Forked, exec, exit_now, fork, fork_process};
-pub(crate) use signals::{block_and_open_signalfd, pidfd_signal, kill_group, reset_signals};
+pub(crate) use signals::{block_and_open_signalfd, kill_group, pidfd_signal, reset_signals};
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -16,7 +19,11 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use crate::record::Usage;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// One child that ended, reaped.
@@ -39,7 +46,15 @@ pub(crate) fn reap() -> Option<Reaped> {
     let usage = unsafe { usage.assume_init() };
     let ms = |t: libc::timeval| u64::try_from(t.tv_sec * 1000 + t.tv_usec / 1000).unwrap_or(0);
     let max_rss = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
-    Some(Reaped { pid, status, usage: Usage { user_ms: ms(usage.ru_utime), system_ms: ms(usage.ru_stime), max_rss } })
+    Some(Reaped {
+        pid,
+        status,
+        usage: Usage {
+            user_ms: ms(usage.ru_utime),
+            system_ms: ms(usage.ru_stime),
+            max_rss,
+        },
+    })
 }
 
 /// The raw wait status of an ended process that is not our child, where the kernel can tell
@@ -58,7 +73,10 @@ pub(crate) fn pidfd_exit_status(pidfd: impl AsFd) -> Option<i32> {
     const _: () = assert!(size_of::<PidfdInfo>() == 64);
     // _IOWR(0xFF, 11, struct pidfd_info)
     const GET_INFO: u64 = (3 << 30) | (64 << 16) | (0xFF << 8) | 11;
-    let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
+    let mut info = PidfdInfo {
+        mask: INFO_EXIT,
+        ..PidfdInfo::default()
+    };
     // SAFETY: the structure has the size that the request encodes and is valid for reads and writes.
     let result = unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), GET_INFO as _, &raw mut info) };
     (result == 0 && info.mask & INFO_EXIT != 0).then_some(info.exit_code)
@@ -92,7 +110,14 @@ pub(crate) fn copy_above(fd: RawFd, least: RawFd) -> io::Result<RawFd> {
 pub(crate) fn close_on_exec_from(first: RawFd) {
     let first = libc::c_uint::try_from(first).unwrap_or(3);
     // SAFETY: changes flags only. An older kernel refuses; all our descriptors are close-on-exec anyway.
-    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
 }
 
 /// Takes ownership of a descriptor that was given to this process by number at its start.

@@ -18,8 +18,16 @@ pub(crate) fn block_and_open_signalfd() -> io::Result<OwnedFd> {
         for signal in HANDLED {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
-        check(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()))?;
-        let fd = check(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+        check(libc::sigprocmask(
+            libc::SIG_BLOCK,
+            set.as_ptr(),
+            std::ptr::null_mut(),
+        ))?;
+        let fd = check(libc::signalfd(
+            -1,
+            set.as_ptr(),
+            libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+        ))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -42,16 +50,27 @@ pub(crate) fn reset_signals() {
 
 /// Sends a signal to exactly the process that the pidfd names.
 pub(crate) fn pidfd_signal(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
-    let (fd, no_info) = (pidfd.as_fd().as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    let (fd, no_info) = (
+        pidfd.as_fd().as_raw_fd(),
+        std::ptr::null::<libc::siginfo_t>(),
+    );
     // SAFETY: no signal information is passed; the rest are integers.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, no_info, 0) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
-/// Sends a signal to a process group that was made by a child of ours that is not reaped yet.
+/// Sends a signal to a child of ours that is not reaped yet (so its number is its own), and to all
+/// of its group if it has made one by now.
 pub(crate) fn kill_group(leader: i32, signal: i32) {
     if leader > 1 {
-        // SAFETY: integers only. A group that is gone is what the caller wants.
-        unsafe { libc::kill(-leader, signal) };
+        // SAFETY: integers only.
+        if unsafe { libc::kill(-leader, signal) } < 0 {
+            // SAFETY: integers only. A process that is gone is what the caller wants.
+            unsafe { libc::kill(leader, signal) };
+        }
     }
 }

@@ -6,7 +6,10 @@ use consort_shim::spec::{Limits, Mode};
 use crate::support::{Instance, is_root, wait_over, wait_ready};
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -34,15 +37,26 @@ fn limits_are_set_and_the_groups_are_gone_at_the_end() {
         let file = |controller: &str, file: &str| read(&host.v1[controller].join(&name).join(file));
         assert_eq!(file("cpu", "cpu.cfs_quota_us"), "25000");
         assert_eq!(file("cpu", "cpu.shares"), "512");
-        assert_eq!(file("memory", "memory.limit_in_bytes"), (64 << 20).to_string());
+        assert_eq!(
+            file("memory", "memory.limit_in_bytes"),
+            (64 << 20).to_string()
+        );
         assert_eq!(file("pids", "pids.max"), "50");
         let pid = status.pid.unwrap().to_string();
         for procs in [
             host.v1["cpu"].join(&name).join("cgroup.procs"),
             host.v1["memory"].join(&name).join("cgroup.procs"),
-            host.v2.clone().unwrap().join(&name).join("main/cgroup.procs"),
+            host.v2
+                .clone()
+                .unwrap()
+                .join(&name)
+                .join("main/cgroup.procs"),
         ] {
-            assert!(read(&procs).lines().any(|line| line == pid), "{}", procs.display());
+            assert!(
+                read(&procs).lines().any(|line| line == pid),
+                "{}",
+                procs.display()
+            );
         }
     }
     instance.finish(&mut client);
@@ -72,7 +86,11 @@ fn what_cannot_be_enforced_is_said_and_the_instance_runs() {
     let mut client = instance.launch();
     let status = wait_ready(&mut client);
     assert_eq!(status.cgroup, Level::None);
-    assert!(status.not_enforced.iter().any(|text| text.contains("pids")), "{:?}", status.not_enforced);
+    assert!(
+        status.not_enforced.iter().any(|text| text.contains("pids")),
+        "{:?}",
+        status.not_enforced
+    );
     instance.finish(&mut client);
 }
 

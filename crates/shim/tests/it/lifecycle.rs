@@ -15,7 +15,10 @@ fn starts_a_program_and_stops_it_with_its_signal() {
     assert_eq!(status.state, State::Running);
     assert_eq!(instance.members().contains(&status.pid.unwrap()), true);
     let exit = instance.finish(&mut client);
-    assert_eq!((exit.code, exit.signal, exit.stopped), (Some(3), None, true));
+    assert_eq!(
+        (exit.code, exit.signal, exit.stopped),
+        (Some(3), None, true)
+    );
     assert_eq!(instance.output(), "hello\nbye\n");
     assert_eq!(instance.exit(), Some(exit));
 }
@@ -24,14 +27,32 @@ fn starts_a_program_and_stops_it_with_its_signal() {
 fn reports_why_a_program_cannot_be_executed_and_leaves_nothing() {
     let mut instance = Instance::new("");
     for (program, cwd, errno, part) in [
-        ("no-such-program", None, 2, "cannot execute no-such-program: No such file"),
-        ("/etc/passwd", None, 13, "cannot execute /etc/passwd: Permission denied"),
-        ("/bin/sh", Some("/no/such/folder"), 2, "working directory /no/such/folder"),
+        (
+            "no-such-program",
+            None,
+            2,
+            "cannot execute no-such-program: No such file",
+        ),
+        (
+            "/etc/passwd",
+            None,
+            13,
+            "cannot execute /etc/passwd: Permission denied",
+        ),
+        (
+            "/bin/sh",
+            Some("/no/such/folder"),
+            2,
+            "working directory /no/such/folder",
+        ),
     ] {
         instance.spec.process.program = program.to_owned();
         instance.spec.process.cwd = cwd.map(Into::into);
         match instance.try_launch() {
-            Err(LaunchError::Exec { message, errno: found }) => {
+            Err(LaunchError::Exec {
+                message,
+                errno: found,
+            }) => {
                 assert_eq!(found, errno, "{program}");
                 assert!(message.contains(part), "{message}");
             }
@@ -44,12 +65,16 @@ fn reports_why_a_program_cannot_be_executed_and_leaves_nothing() {
 
 #[test]
 fn kills_a_program_that_ignores_its_stop_signal_after_the_grace() {
-    let mut instance = Instance::new("trap '' TERM; touch $DIR/up; while :; do sleep 60; done").ready_when("up");
+    let mut instance =
+        Instance::new("trap '' TERM; touch $DIR/up; while :; do sleep 60; done").ready_when("up");
     instance.spec.stop.grace_ms = 100;
     let mut client = instance.launch();
     wait_ready(&mut client);
     let exit = instance.finish(&mut client);
-    assert_eq!((exit.signal, exit.stopped, exit.leftover), (Some(9), true, 0));
+    assert_eq!(
+        (exit.signal, exit.stopped, exit.leftover),
+        (Some(9), true, 0)
+    );
 }
 
 #[test]
@@ -114,7 +139,9 @@ fn a_restart_on_demand_starts_a_new_process_at_once() {
     let mut client = instance.launch();
     let first = wait_ready(&mut client).pid.unwrap();
     client.restart(None).unwrap();
-    let second = wait(&mut client, |status| status.ready && status.pid != Some(first));
+    let second = wait(&mut client, |status| {
+        status.ready && status.pid != Some(first)
+    });
     assert_eq!(second.restarts, 1);
     assert_eq!(second.last_exit.unwrap().signal, Some(15));
     instance.finish(&mut client);
@@ -128,19 +155,29 @@ fn a_one_shot_runs_to_its_end_whatever_the_restart_policy() {
         instance.spec.restart.policy = RestartPolicy::Always;
         let mut client = instance.launch();
         let exit = wait_over(&mut client);
-        assert_eq!((exit.code, exit.is_success(), exit.restarts), (Some(code), code == 0, 0));
+        assert_eq!(
+            (exit.code, exit.is_success(), exit.restarts),
+            (Some(code), code == 0, 0)
+        );
         assert!(exit.usage.is_some());
-        assert!(matches!(client.restart(None), Err(ClientError::Refused { code, .. }) if code == "not_allowed"));
+        assert!(
+            matches!(client.restart(None), Err(ClientError::Refused { code, .. }) if code == "not_allowed")
+        );
     }
 }
 
 #[test]
 fn a_one_shot_over_its_deadline_is_stopped() {
     let mut instance = Instance::new("exec sleep 600");
-    instance.spec.mode = Mode::OneShot { deadline_ms: Some(50) };
+    instance.spec.mode = Mode::OneShot {
+        deadline_ms: Some(50),
+    };
     let mut client = instance.launch();
     let exit = wait_over(&mut client);
-    assert_eq!((exit.timed_out, exit.signal, exit.is_success()), (true, Some(15), false));
+    assert_eq!(
+        (exit.timed_out, exit.signal, exit.is_success()),
+        (true, Some(15), false)
+    );
 }
 
 #[test]
@@ -156,7 +193,9 @@ fn a_shutdown_and_sigterm_end_the_shim_without_an_acknowledgement() {
         }
         instance.wait_gone(&mut client);
         instance.assert_nothing_left();
-        assert!(matches!(instance.found(), Found::Exited(exit) if exit.stopped && exit.signal == Some(15)));
+        assert!(
+            matches!(instance.found(), Found::Exited(exit) if exit.stopped && exit.signal == Some(15))
+        );
     }
 }
 
@@ -173,10 +212,16 @@ fn signals_and_draining_reach_the_instance() {
     client.signal("SIGUSR1").unwrap();
     let mut found = instance.client();
     let null = std::fs::File::open("/dev/null").unwrap();
-    let wait_for_file = format!("until test -e {}/usr1; do :; done", instance.folder().display());
+    let wait_for_file = format!(
+        "until test -e {}/usr1; do :; done",
+        instance.folder().display()
+    );
     use std::os::fd::AsFd;
     let stdio = [null.as_fd(), null.as_fd(), null.as_fd()];
-    let outcome = found.exec(&["sh", "-c", &wait_for_file], stdio, crate::support::LIMIT).unwrap().unwrap();
+    let outcome = found
+        .exec(&["sh", "-c", &wait_for_file], stdio, crate::support::LIMIT)
+        .unwrap()
+        .unwrap();
     assert_eq!(outcome.exit.code, Some(0));
     instance.finish(&mut client);
 }
@@ -191,12 +236,22 @@ fn credentials_limits_and_environment_are_exactly_those_asked_for() {
                   env | grep -v '^_=' | cut -d= -f1 | sort | tr '\\n' ' '; echo; pwd; cat <&0; ls /proc/self/fd | wc -l";
     let mut instance = Instance::new(script);
     let process = &mut instance.spec.process;
-    process.user = Some(consort_shim::spec::User { uid: 65534, gid: 65534, groups: vec![7, 8] });
+    process.user = Some(consort_shim::spec::User {
+        uid: 65534,
+        gid: 65534,
+        groups: vec![7, 8],
+    });
     process.umask = Some(0o027);
     process.no_new_privs = true;
     process.cwd = Some("/usr".into());
     process.capabilities.drop = vec!["ALL".to_owned()];
-    process.rlimits.insert("nofile".to_owned(), consort_shim::spec::Rlimit { soft: Some(77), hard: Some(99) });
+    process.rlimits.insert(
+        "nofile".to_owned(),
+        consort_shim::spec::Rlimit {
+            soft: Some(77),
+            hard: Some(99),
+        },
+    );
     process.env.remove("DIR");
     let mut client = instance.launch();
     assert_eq!(wait_over(&mut client).code, Some(0));
@@ -208,9 +263,22 @@ fn credentials_limits_and_environment_are_exactly_those_asked_for() {
 #[test]
 fn a_limit_that_may_not_be_raised_is_a_warning() {
     let mut instance = Instance::new("touch $DIR/up; exec sleep 600").ready_when("up");
-    instance.spec.process.rlimits.insert("nofile".to_owned(), consort_shim::spec::Rlimit { soft: None, hard: None });
+    instance.spec.process.rlimits.insert(
+        "nofile".to_owned(),
+        consort_shim::spec::Rlimit {
+            soft: None,
+            hard: None,
+        },
+    );
     let mut client = instance.launch();
     let status = wait_ready(&mut client);
-    assert!(status.warnings.iter().any(|warning| warning.contains("the limit nofile")), "{:?}", status.warnings);
+    assert!(
+        status
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("the limit nofile")),
+        "{:?}",
+        status.warnings
+    );
     instance.finish(&mut client);
 }

@@ -22,18 +22,37 @@ fn answer(stream: &UnixStream) -> String {
 fn garbage_is_answered_and_the_connection_goes_on() {
     let instance = Instance::new("exec sleep 600");
     let mut client = instance.launch();
-    for garbage in ["", "null", "[]", "{}", "{\"request\":\"fly\"}", "{\"request\":\"stop\",\"grace_ms\":-1}", "\u{0}\u{1}", "{\"request\":1}"] {
+    for garbage in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"request\":\"fly\"}",
+        "{\"request\":\"stop\",\"grace_ms\":-1}",
+        "\u{0}\u{1}",
+        "{\"request\":1}",
+    ] {
         let mut stream = raw(&instance);
         stream.write_all(format!("{garbage}\n").as_bytes()).unwrap();
-        assert!(answer(&stream).starts_with("{\"result\":\"error\",\"code\":\"bad_request\""), "{garbage:?}");
-        stream.write_all(b"{\"request\":\"hello\",\"later\":1}\n").unwrap();
-        assert!(answer(&stream).starts_with("{\"result\":\"hello\",\"protocol\":1"), "{garbage:?}");
+        assert!(
+            answer(&stream).starts_with("{\"result\":\"error\",\"code\":\"bad_request\""),
+            "{garbage:?}"
+        );
+        stream
+            .write_all(b"{\"request\":\"hello\",\"later\":1}\n")
+            .unwrap();
+        assert!(
+            answer(&stream).starts_with("{\"result\":\"hello\",\"protocol\":1"),
+            "{garbage:?}"
+        );
     }
     let mut stream = raw(&instance);
     stream.write_all(&[b'[', 0xff, 0xfe, b'\n']).unwrap();
     assert!(answer(&stream).contains("bad_request"));
     let mut stream = raw(&instance);
-    stream.write_all(("[".repeat(60_000) + "\n").as_bytes()).unwrap();
+    stream
+        .write_all(("[".repeat(60_000) + "\n").as_bytes())
+        .unwrap();
     assert!(answer(&stream).contains("bad_request"));
     wait_state(&mut client, State::Running);
     instance.finish(&mut client);
@@ -48,7 +67,10 @@ fn a_line_without_an_end_is_cut_off_at_its_limit() {
     let _ = stream.write_all(&vec![b'x'; MAX_LINE * 4]);
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text);
-    assert!(text.is_empty() || text.contains("at most 65536 bytes"), "{text}");
+    assert!(
+        text.is_empty() || text.contains("at most 65536 bytes"),
+        "{text}"
+    );
     instance.finish(&mut client);
 }
 
@@ -79,7 +101,9 @@ fn a_watcher_that_does_not_read_holds_nobody_up_and_gets_the_newest_status() {
         other.set_draining(round % 2 == 0).unwrap();
     }
     let last = other.state().unwrap();
-    let seen = slow.wait_for(LIMIT, |status| status.seq == last.seq).unwrap();
+    let seen = slow
+        .wait_for(LIMIT, |status| status.seq == last.seq)
+        .unwrap();
     assert!(seen.is_some_and(|status| !status.draining));
     instance.finish(&mut client);
 }
@@ -99,14 +123,29 @@ fn exec_needs_three_descriptors_and_says_why_a_program_does_not_run() {
     for count in [0, 1, 2, 4] {
         let fds = vec![null.as_fd(); count];
         let refused = instance.client().ask(&request, &fds);
-        assert!(matches!(refused, Err(ClientError::Refused { code, .. }) if code == "bad_request"), "{count}");
+        assert!(
+            matches!(refused, Err(ClientError::Refused { code, .. }) if code == "bad_request"),
+            "{count}"
+        );
     }
     let stdio = [null.as_fd(), null.as_fd(), null.as_fd()];
-    let outcome = instance.client().exec(&["no-such-program"], stdio, LIMIT).unwrap().unwrap();
+    let outcome = instance
+        .client()
+        .exec(&["no-such-program"], stdio, LIMIT)
+        .unwrap()
+        .unwrap();
     assert_eq!(outcome.exit.code, Some(127));
-    assert!(outcome.exit.error.unwrap().contains("cannot execute no-such-program"));
+    assert!(
+        outcome
+            .exit
+            .error
+            .unwrap()
+            .contains("cannot execute no-such-program")
+    );
     let mut signalled = instance.client();
-    signalled.exec_start(&["sleep", "600"], &Default::default(), None, false, stdio).unwrap();
+    signalled
+        .exec_start(&["sleep", "600"], &Default::default(), None, false, stdio)
+        .unwrap();
     signalled.exec_signal("INT").unwrap();
     match signalled.next_event(LIMIT).unwrap() {
         Some(consort_shim::protocol::Event::ExecExit(exit)) => assert_eq!(exit.signal, Some(2)),
@@ -123,7 +162,9 @@ fn a_program_ends_with_the_connection_that_started_it() {
     let null = std::fs::File::open("/dev/null").unwrap();
     let stdio = [null.as_fd(), null.as_fd(), null.as_fd()];
     let mut session = instance.client();
-    let pid = session.exec_start(&["sleep", "600"], &Default::default(), None, false, stdio).unwrap();
+    let pid = session
+        .exec_start(&["sleep", "600"], &Default::default(), None, false, stdio)
+        .unwrap();
     let target = rustix::process::Pid::from_raw(pid).unwrap();
     let pidfd = rustix::process::pidfd_open(target, rustix::process::PidfdFlags::empty()).unwrap();
     drop(session);
@@ -140,7 +181,9 @@ fn a_socket_in_a_folder_that_others_can_enter_is_refused() {
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
     instance.spec.control = open.join("c");
     match instance.try_launch() {
-        Err(consort_shim::LaunchError::Setup { message, .. }) => assert!(message.contains("mode 0700"), "{message}"),
+        Err(consort_shim::LaunchError::Setup { message, .. }) => {
+            assert!(message.contains("mode 0700"), "{message}")
+        }
         other => panic!("{other:?}"),
     }
 }

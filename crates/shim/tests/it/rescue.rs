@@ -27,19 +27,33 @@ fn a_service_outlives_its_shim_and_a_new_one_takes_it_over() {
     assert_ne!(again.shim, started.shim);
     let mut client = instance.watch();
     assert!(wait_ready(&mut client).rescued);
-    assert!(matches!(instance.found(), Found::Alive { status, .. } if status.pid == Some(started.pid)));
+    assert!(
+        matches!(instance.found(), Found::Alive { status, .. } if status.pid == Some(started.pid))
+    );
     let null = std::fs::File::open("/dev/null").unwrap();
-    let until = format!("until test -e {}/asked; do :; done", instance.folder().display());
+    let until = format!(
+        "until test -e {}/asked; do :; done",
+        instance.folder().display()
+    );
     let stdio = [null.as_fd(), null.as_fd(), null.as_fd()];
-    instance.client().exec(&["sh", "-c", &until], stdio, crate::support::LIMIT).unwrap().unwrap();
+    instance
+        .client()
+        .exec(&["sh", "-c", &until], stdio, crate::support::LIMIT)
+        .unwrap()
+        .unwrap();
     let exit = instance.finish(&mut client);
-    assert!(exit.stopped && (exit.unknown || exit.code == Some(6)), "{exit:?}");
+    assert!(
+        exit.stopped && (exit.unknown || exit.code == Some(6)),
+        "{exit:?}"
+    );
     assert_eq!(instance.output(), "hello\nasked\nbye\n");
 }
 
 #[test]
 fn a_rescued_instance_that_ends_by_itself_follows_its_policy() {
-    let mut instance = Instance::new("test -e $DIR/up || { touch $DIR/up; exec sleep 600; }; touch $DIR/second; exec sleep 600");
+    let mut instance = Instance::new(
+        "test -e $DIR/up || { touch $DIR/up; exec sleep 600; }; touch $DIR/second; exec sleep 600",
+    );
     instance.spec.restart.policy = consort_shim::spec::RestartPolicy::OnFailure;
     instance.spec.restart.initial_ms = 1;
     let mut instance = instance.ready_when("up");
@@ -83,12 +97,24 @@ fn kept_descriptors_come_back_at_a_restart_and_after_a_rescue() {
     let started = instance.try_launch().unwrap();
     let mut client = instance.watch();
     wait_ready(&mut client);
-    let listeners = [std::net::TcpListener::bind("127.0.0.1:0").unwrap(), std::net::TcpListener::bind("127.0.0.1:0").unwrap()];
+    let listeners = [
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+    ];
     let fds = [listeners[0].as_fd(), listeners[1].as_fd()];
     client.store_fds(&["web", "admin"], &fds).unwrap();
-    assert!(client.store_fds(&["third"], &fds[..1]).is_err(), "over the limit");
-    assert!(client.store_fds(&["a:b"], &fds[..1]).is_err(), "a name with a colon");
-    assert!(client.store_fds(&["web"], &fds).is_err(), "more descriptors than names");
+    assert!(
+        client.store_fds(&["third"], &fds[..1]).is_err(),
+        "over the limit"
+    );
+    assert!(
+        client.store_fds(&["a:b"], &fds[..1]).is_err(),
+        "a name with a colon"
+    );
+    assert!(
+        client.store_fds(&["web"], &fds).is_err(),
+        "more descriptors than names"
+    );
     drop(listeners);
     client.restart(None).unwrap();
     let status = wait(&mut client, |status| status.ready && status.restarts == 1);
@@ -97,11 +123,17 @@ fn kept_descriptors_come_back_at_a_restart_and_after_a_rescue() {
     instance.try_launch().unwrap();
     let mut client = instance.watch();
     let status = wait_ready(&mut client);
-    assert_eq!((status.fds, status.warnings), (vec!["web".to_owned(), "admin".to_owned()], vec![]));
+    assert_eq!(
+        (status.fds, status.warnings),
+        (vec!["web".to_owned(), "admin".to_owned()], vec![])
+    );
     client.restart(None).unwrap();
     wait(&mut client, |status| status.ready && status.restarts == 2);
     let output = instance.output();
-    assert_eq!(output, "none none\n2 web:admin\nsocket\n2 web:admin\nsocket\n");
+    assert_eq!(
+        output,
+        "none none\n2 web:admin\nsocket\n2 web:admin\nsocket\n"
+    );
     instance.finish(&mut client);
 }
 
@@ -109,7 +141,10 @@ fn kept_descriptors_come_back_at_a_restart_and_after_a_rescue() {
 fn one_shim_per_directory() {
     let instance = Instance::new("exec sleep 600");
     let mut client = instance.launch();
-    assert!(matches!(instance.try_launch(), Err(LaunchError::AlreadyRunning { .. })));
+    assert!(matches!(
+        instance.try_launch(),
+        Err(LaunchError::AlreadyRunning { .. })
+    ));
     instance.finish(&mut client);
 }
 
@@ -125,21 +160,32 @@ fn adopts_many_at_once_and_tells_them_apart() {
         boot_id: "another".to_owned(),
         cgroup: None,
         shim: 2,
+        shim_exe: String::new(),
         pipes: None,
         started_at: String::new(),
     };
     let write = |instance: &Instance, pid: &PidRecord| {
-        std::fs::write(instance.state_dir().join(record::PID_FILE), serde_json::to_vec(pid).unwrap()).unwrap();
+        std::fs::write(
+            instance.state_dir().join(record::PID_FILE),
+            serde_json::to_vec(pid).unwrap(),
+        )
+        .unwrap();
     };
     write(&rebooted, &pid);
     let reused = Instance::new("");
     reused.spec.store(&reused.state_dir()).unwrap();
-    pid.boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    pid.boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap()
+        .trim()
+        .to_owned();
     write(&reused, &pid);
     let never = Instance::new("");
     let cut = Instance::new("");
     std::fs::write(cut.state_dir().join("spec.json"), "{\"format\": 1, \"id").unwrap();
-    let dirs: Vec<PathBuf> = [&running, &rebooted, &reused, &never, &cut].iter().map(|one| one.state_dir()).collect();
+    let dirs: Vec<PathBuf> = [&running, &rebooted, &reused, &never, &cut]
+        .iter()
+        .map(|one| one.state_dir())
+        .collect();
     let found = adopt(&dirs);
     let kinds: Vec<&str> = found
         .iter()
@@ -173,9 +219,12 @@ fn a_specification_of_a_newer_format_is_refused() {
     instance.spec.format = 1;
     instance.spec.store(&instance.state_dir()).unwrap();
     let path = instance.state_dir().join("spec.json");
-    let text = std::fs::read_to_string(&path).unwrap().replacen("\"format\":1", "\"format\":2", 1);
+    let text = std::fs::read_to_string(&path)
+        .unwrap()
+        .replacen("\"format\":1", "\"format\":2", 1);
     std::fs::write(&path, text).unwrap();
-    let launched = consort_shim::launch(&instance.state_dir(), &instance.launcher, &instance.secrets);
+    let launched =
+        consort_shim::launch(&instance.state_dir(), &instance.launcher, &instance.secrets);
     match launched {
         Err(LaunchError::BadSpec { message }) => assert!(message.contains("format 2"), "{message}"),
         other => panic!("{other:?}"),

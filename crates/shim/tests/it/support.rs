@@ -8,7 +8,9 @@ use std::time::Duration;
 use consort_shim::protocol::{State, Status};
 use consort_shim::record::{self, Exit};
 use consort_shim::spec::{Cgroup, Check, Logging, Probe, Process, Spec};
-use consort_shim::{Client, Found, LaunchError, Launcher, SecretValues, Started, adopt, launch, logs};
+use consort_shim::{
+    Client, Found, LaunchError, Launcher, SecretValues, Started, adopt, launch, logs,
+};
 
 /// Nothing here takes long; on a busy machine it may.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -23,8 +25,18 @@ pub(crate) struct Instance {
 impl Instance {
     /// A shell script as a service, in a cgroup where this machine has them.
     pub(crate) fn new(script: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("shim").permissions(private()).tempdir().unwrap();
-        let id = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
+        let folder = tempfile::Builder::new()
+            .prefix("shim")
+            .permissions(private())
+            .tempdir()
+            .unwrap();
+        let id = folder
+            .path()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         fs::create_dir(folder.path().join("state")).unwrap();
         let env = BTreeMap::from([
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
@@ -49,7 +61,10 @@ impl Instance {
             mounts: Vec::new(),
             hosts: None,
             hostname: None,
-            cgroup: Some(Cgroup { name: format!("consort-test/{id}"), limits: Default::default() }),
+            cgroup: Some(Cgroup {
+                name: format!("consort-test/{id}"),
+                limits: Default::default(),
+            }),
             probes: Vec::new(),
             mode: Default::default(),
             restart: Default::default(),
@@ -61,7 +76,12 @@ impl Instance {
             id,
         };
         let launcher = Launcher::new(env!("CARGO_BIN_EXE_consort-shim"));
-        Self { folder, spec, launcher, secrets: SecretValues::default() }
+        Self {
+            folder,
+            spec,
+            launcher,
+            secrets: SecretValues::default(),
+        }
     }
 
     /// The folder that scripts know as `$DIR`.
@@ -76,8 +96,14 @@ impl Instance {
     /// The instance is ready when the script has made this file in `$DIR`.
     pub(crate) fn ready_when(mut self, file: &str) -> Self {
         let path = self.folder.path().join(file).display().to_string();
-        let check = Check::Exec { argv: vec!["/usr/bin/test".to_owned(), "-e".to_owned(), path] };
-        self.spec.probes.push(Probe { interval_ms: 50, retries: 100_000, ..Probe::new(check) });
+        let check = Check::Exec {
+            argv: vec!["/usr/bin/test".to_owned(), "-e".to_owned(), path],
+        };
+        self.spec.probes.push(Probe {
+            interval_ms: 50,
+            retries: 100_000,
+            ..Probe::new(check)
+        });
         self
     }
 
@@ -128,7 +154,10 @@ impl Instance {
         pids.filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let environ = fs::read(entry.path().join("environ")).ok()?;
-            environ.split(|byte| *byte == 0).any(|variable| variable == wanted).then_some(pid)
+            environ
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == wanted)
+                .then_some(pid)
         })
         .collect()
     }
@@ -138,7 +167,10 @@ impl Instance {
         assert_eq!(self.members(), Vec::<i32>::new());
         assert!(!self.spec.control.exists(), "the socket is still there");
         for root in ["unified", "cpu", "memory", "pids", "freezer"] {
-            let group = Path::new("/sys/fs/cgroup").join(root).join("consort-test").join(&self.spec.id);
+            let group = Path::new("/sys/fs/cgroup")
+                .join(root)
+                .join("consort-test")
+                .join(&self.spec.id);
             assert!(!group.exists(), "{} is still there", group.display());
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -160,8 +192,11 @@ impl Instance {
         while let Ok(event) = client.next_event(LIMIT) {
             assert!(event.is_some(), "the shim does not go");
         }
-        let lock = fs::File::open(self.state_dir().join(record::LOCK_FILE)).unwrap();
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let lock = fs::OpenOptions::new()
+            .write(true)
+            .open(self.state_dir().join(record::LOCK_FILE))
+            .unwrap();
+        rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     }
 }
 
@@ -178,7 +213,10 @@ impl Drop for Instance {
 }
 
 pub(crate) fn wait(client: &mut Client, wanted: impl FnMut(&Status) -> bool) -> Status {
-    client.wait_for(LIMIT, wanted).unwrap().expect("the status did not come in time")
+    client
+        .wait_for(LIMIT, wanted)
+        .unwrap()
+        .expect("the status did not come in time")
 }
 
 pub(crate) fn wait_ready(client: &mut Client) -> Status {
@@ -209,7 +247,10 @@ pub(crate) fn kill_and_wait(pid: i32) {
 
 pub(crate) fn wait_pidfd(pidfd: &rustix::fd::OwnedFd) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let timeout = Timespec { tv_sec: 20, tv_nsec: 0 };
+    let timeout = Timespec {
+        tv_sec: 20,
+        tv_nsec: 0,
+    };
     let count = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)).unwrap();
     assert_eq!(count, 1, "the process does not end");
 }

@@ -8,7 +8,13 @@ use consort_shim::spec::{Mount, MountSource, Namespaces};
 use crate::support::{Instance, LIMIT, is_root, wait_over, wait_ready};
 
 fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
-    Mount { target: target.into(), source: MountSource::Bind { source: source.into() }, read_only }
+    Mount {
+        target: target.into(),
+        source: MountSource::Bind {
+            source: source.into(),
+        },
+        read_only,
+    }
 }
 
 /// Changes the instance so that another user without privileges runs its shim.
@@ -29,7 +35,12 @@ fn as_nobody(mut instance: Instance) -> Instance {
 /// Writes the specification as the user who runs the shim would.
 fn hand_over(instance: &Instance) {
     instance.spec.store(&instance.state_dir()).unwrap();
-    chown(instance.state_dir().join("spec.json"), Some(65534), Some(65534)).unwrap();
+    chown(
+        instance.state_dir().join("spec.json"),
+        Some(65534),
+        Some(65534),
+    )
+    .unwrap();
 }
 
 /// A volume at a target that no host has, beside files of the host and a tmpfs.
@@ -41,7 +52,14 @@ fn with_volume(instance: &mut Instance) {
     instance.spec.mounts = vec![
         bind(&volume, "/consort-no-such/deep/data", false),
         bind(&volume, "/usr/consort-no-such", true),
-        Mount { target: "/consort-memory".into(), source: MountSource::Tmpfs { size: Some(65536), mode: 0o1777 }, read_only: false },
+        Mount {
+            target: "/consort-memory".into(),
+            source: MountSource::Tmpfs {
+                size: Some(65536),
+                mode: 0o1777,
+            },
+            read_only: false,
+        },
     ];
 }
 
@@ -51,8 +69,15 @@ const VOLUME_SCRIPT: &str = "cat /consort-no-such/deep/data/here; echo new > /co
 
 fn assert_volume(instance: &Instance) {
     assert_eq!(instance.output(), "kept\nread-only\ntmpfs\nhost\nend\n");
-    assert_eq!(std::fs::read_to_string(instance.folder().join("volume/new")).unwrap(), "new\n");
-    for path in ["/consort-no-such", "/usr/consort-no-such", "/consort-memory"] {
+    assert_eq!(
+        std::fs::read_to_string(instance.folder().join("volume/new")).unwrap(),
+        "new\n"
+    );
+    for path in [
+        "/consort-no-such",
+        "/usr/consort-no-such",
+        "/consort-memory",
+    ] {
         assert!(!Path::new(path).exists(), "{path} was made on the host");
     }
 }
@@ -80,7 +105,9 @@ fn a_user_without_privileges_gets_the_same_by_a_user_namespace() {
         eprintln!("skipped: needs root to become another user");
         return;
     }
-    let mut instance = as_nobody(Instance::new(&format!("{VOLUME_SCRIPT}; id -u; hostname; cat /etc/hosts")));
+    let mut instance = as_nobody(Instance::new(&format!(
+        "{VOLUME_SCRIPT}; id -u; hostname; cat /etc/hosts"
+    )));
     with_volume(&mut instance);
     instance.spec.hosts = Some("127.64.1.2 db\n".to_owned());
     instance.spec.hostname = Some("api-1".to_owned());
@@ -89,7 +116,9 @@ fn a_user_without_privileges_gets_the_same_by_a_user_namespace() {
     let mut client = instance.watch();
     assert_eq!(wait_over(&mut client).code, Some(0));
     let output = instance.output();
-    let rest = output.strip_prefix("kept\nread-only\ntmpfs\nhost\nend\n").unwrap_or_else(|| panic!("{output}"));
+    let rest = output
+        .strip_prefix("kept\nread-only\ntmpfs\nhost\nend\n")
+        .unwrap_or_else(|| panic!("{output}"));
     assert_eq!(rest, "65534\napi-1\n127.64.1.2 db\n");
     assert!(!Path::new("/consort-no-such").exists());
 }
@@ -100,9 +129,11 @@ fn the_hosts_file_is_rewritten_in_place_while_the_instance_runs() {
         eprintln!("skipped: needs root");
         return;
     }
-    let mut instance = Instance::new("cat /etc/hosts; hostname; touch $DIR/up; exec sleep 600").ready_when("up");
+    let mut instance =
+        Instance::new("cat /etc/hosts; hostname; touch $DIR/up; exec sleep 600").ready_when("up");
     instance.spec.namespaces = Namespaces::RootMountNs;
-    instance.spec.hosts = Some("127.64.1.2 db and a long line that is longer than the next content\n".to_owned());
+    instance.spec.hosts =
+        Some("127.64.1.2 db and a long line that is longer than the next content\n".to_owned());
     instance.spec.hostname = Some("api-7".to_owned());
     let before = std::fs::read_to_string("/etc/hosts").unwrap();
     let mut client = instance.launch();
@@ -113,11 +144,21 @@ fn the_hosts_file_is_rewritten_in_place_while_the_instance_runs() {
     let null = std::fs::File::open("/dev/null").unwrap();
     let stdio = [null.as_fd(), write.as_fd(), write.as_fd()];
     let mut exec = instance.client();
-    let outcome = exec.exec(&["sh", "-c", "cat /etc/hosts; hostname; exit 3"], stdio, LIMIT).unwrap().unwrap();
+    let outcome = exec
+        .exec(
+            &["sh", "-c", "cat /etc/hosts; hostname; exit 3"],
+            stdio,
+            LIMIT,
+        )
+        .unwrap()
+        .unwrap();
     drop(write);
     let mut text = String::new();
     std::io::Read::read_to_string(&mut read, &mut text).unwrap();
-    assert_eq!((text.as_str(), outcome.exit.code), ("127.64.1.9 db\napi-7\n", Some(3)));
+    assert_eq!(
+        (text.as_str(), outcome.exit.code),
+        ("127.64.1.9 db\napi-7\n", Some(3))
+    );
     instance.finish(&mut client);
     assert_eq!(std::fs::read_to_string("/etc/hosts").unwrap(), before);
 }
@@ -137,11 +178,18 @@ fn a_program_that_joins_an_unprivileged_instance_sees_its_view() {
     let (mut read, write) = std::io::pipe().unwrap();
     let null = std::fs::File::open("/dev/null").unwrap();
     let stdio = [null.as_fd(), write.as_fd(), write.as_fd()];
-    let outcome = instance.client().exec(&["sh", "-c", "cat /etc/hosts; id -u"], stdio, LIMIT).unwrap().unwrap();
+    let outcome = instance
+        .client()
+        .exec(&["sh", "-c", "cat /etc/hosts; id -u"], stdio, LIMIT)
+        .unwrap()
+        .unwrap();
     drop(write);
     let mut text = String::new();
     std::io::Read::read_to_string(&mut read, &mut text).unwrap();
-    assert_eq!((text.as_str(), outcome.exit.code), ("127.64.1.2 db\n65534\n", Some(0)));
+    assert_eq!(
+        (text.as_str(), outcome.exit.code),
+        ("127.64.1.2 db\n65534\n", Some(0))
+    );
     instance.finish(&mut client);
 }
 
@@ -152,13 +200,19 @@ fn a_volume_inside_another_and_over_a_folder_of_the_host() {
         return;
     }
     let mut instance = Instance::new("cat /mnt/inner/two /mnt/one; ls -A /mnt");
-    let folders = [instance.folder().join("outer"), instance.folder().join("second")];
+    let folders = [
+        instance.folder().join("outer"),
+        instance.folder().join("second"),
+    ];
     std::fs::create_dir_all(folders[0].join("inner")).unwrap();
     std::fs::create_dir(&folders[1]).unwrap();
     std::fs::write(folders[0].join("one"), "1\n").unwrap();
     std::fs::write(folders[1].join("two"), "2\n").unwrap();
     instance.spec.namespaces = Namespaces::RootMountNs;
-    instance.spec.mounts = vec![bind(&folders[1], "/mnt/inner", true), bind(&folders[0], "/mnt", false)];
+    instance.spec.mounts = vec![
+        bind(&folders[1], "/mnt/inner", true),
+        bind(&folders[0], "/mnt", false),
+    ];
     let mut client = instance.launch();
     wait_over(&mut client);
     assert_eq!(instance.output(), "2\n1\ninner\none\n");
@@ -171,7 +225,10 @@ fn a_source_that_is_not_there_is_named() {
     instance.spec.mounts = vec![bind(Path::new("/no/such/source"), "/data", false)];
     match instance.try_launch() {
         Err(LaunchError::Setup { message, .. }) => {
-            assert!(message.starts_with("cannot mount /no/such/source at /data; create it first"), "{message}");
+            assert!(
+                message.starts_with("cannot mount /no/such/source at /data; create it first"),
+                "{message}"
+            );
         }
         other => panic!("{other:?}"),
     }
