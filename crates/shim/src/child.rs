@@ -313,7 +313,7 @@ impl Common<'_> {
         if process.no_new_privs {
             set_no_new_privs(true).map_err(step("cannot set no_new_privs"))?;
         }
-        let cwd = self.cwd.as_deref().unwrap_or(Path::new("/"));
+        let cwd = self.cwd.as_deref().unwrap_or_else(|| Path::new("/"));
         chdir(cwd).map_err(step(format!(
             "cannot enter the working directory {}",
             cwd.display()
@@ -334,7 +334,7 @@ fn warn(faults: RawFd, name: impl Into<String>, error: &io::Error) -> Result<(),
 
 /// Sets a limit; where it may not be raised, as high as it may be, and that is still an error.
 fn set_limit(resource: Resource, wanted: Rlimit) -> io::Result<()> {
-    let Err(error) = setrlimit(resource, wanted.clone()) else {
+    let Err(error) = setrlimit(resource, wanted) else {
         return Ok(());
     };
     let ceiling = getrlimit(resource).maximum;

@@ -6,7 +6,7 @@
 //! | who | uses |
 //! | --- | --- |
 //! | the binary (`consort-shim DIR`, `consort __shim DIR`) | [`run`] |
-//! | the process driver | [`Spec`], [`launch`], [`adopt`], [`Client`], [`logs::Reader`], [`cgroup::Host`] |
+//! | the process driver | [`Spec`], [`launch`], [`adopt`], [`sweep`], [`Client`], [`logs::Reader`], [`cgroup::Host`] |
 //! | the port holder | the control protocol: [`protocol`] |
 //!
 //! # The state directory
@@ -53,6 +53,7 @@ mod time;
 
 pub use client::adopt::{Found, adopt};
 pub use client::launch::{LaunchError, Launcher, Started, launch};
+pub use client::sweep::{SweepError, sweep};
 pub use client::{Client, ClientError, ExecOutcome};
 pub use secrets::SecretValues;
 pub use spec::{Spec, SpecError};

@@ -57,7 +57,7 @@ pub(crate) fn exe(pid: Option<i32>) -> Option<String> {
         .to_string();
     Some(
         link.strip_suffix(" (deleted)")
-            .map_or(link.clone(), str::to_owned),
+            .map_or_else(|| link.clone(), str::to_owned),
     )
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn decide(
         .initial_ms
         .saturating_mul(1 << counters.step.min(32))
         .min(policy.cap_ms);
-    let delay = u64::try_from(u128::from(bound) * u128::from(chance) >> 32).unwrap_or(bound);
+    let delay = u64::try_from((u128::from(bound) * u128::from(chance)) >> 32).unwrap_or(bound);
     counters.step = counters.step.saturating_add(1);
     counters.restarts += 1;
     if counters.attempts.len() >= MAX_ATTEMPTS_KEPT {

@@ -57,6 +57,27 @@ impl Instance {
         this
     }
 
+    /// The groups that are there already, for clearing away what a lost shim left. Makes nothing.
+    pub(crate) fn find(asked: Option<&Cgroup>) -> Self {
+        let mut this = Self::default();
+        let Some(asked) = asked else { return this };
+        let host = Host::detect();
+        let v1 = host.v1.values().map(|root| root.join(&asked.name));
+        this.v2 = host
+            .v2
+            .map(|base| base.join(&asked.name))
+            .filter(|group| group.is_dir());
+        this.v1 = v1.filter(|group| group.is_dir()).collect();
+        this.v1.dedup();
+        this.v1_tracking = this.v1.last().cloned();
+        let leaves = this
+            .v2
+            .iter()
+            .flat_map(|group| [group.clone(), group.join("main"), group.join("exec")]);
+        this.made = leaves.chain(this.v1.iter().cloned()).collect();
+        this
+    }
+
     fn make_v2(&mut self, group: &Path) -> io::Result<()> {
         for leaf in ["main", "exec"] {
             make_folder(&group.join(leaf))?;

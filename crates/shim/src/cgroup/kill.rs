@@ -12,6 +12,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) groups: &'a Instance,
     /// `CONSORT_INSTANCE`.
     pub(crate) tag: &'a str,
+    /// This process is the shim, so that all its children are members.
+    pub(crate) is_shim: bool,
 }
 
 impl Tree<'_> {
@@ -26,7 +28,7 @@ impl Tree<'_> {
                 .flat_map(|leaf| procs(leaf))
                 .collect();
         }
-        escaped(self.tag)
+        escaped(self.tag, self.is_shim)
     }
 
     /// Sends SIGKILL to all members, once. The caller repeats it until there are none, for forks race.
@@ -55,7 +57,7 @@ impl Tree<'_> {
 }
 
 /// Members of an instance without a cgroup.
-fn escaped(tag: &str) -> Vec<i32> {
+fn escaped(tag: &str, is_shim: bool) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(-1);
     let all: Vec<(i32, procfs::Stat)> = procfs::pids()
         .into_iter()
@@ -64,7 +66,7 @@ fn escaped(tag: &str) -> Vec<i32> {
         .collect();
     let mut members: BTreeSet<i32> = all
         .iter()
-        .filter(|(pid, stat)| stat.parent == own || procfs::is_tagged(*pid, tag))
+        .filter(|(pid, stat)| (is_shim && stat.parent == own) || procfs::is_tagged(*pid, tag))
         .map(|(pid, _)| *pid)
         .collect();
     // Descendants of members; each round adds at least one, so there are at most as many rounds as processes.

@@ -100,7 +100,7 @@ fn text_of(error: &ClientError) -> String {
 }
 
 /// Whether a shim lives on the directory, answering or not.
-fn is_locked(dir: &Path) -> bool {
+pub(super) fn is_locked(dir: &Path) -> bool {
     let Ok(file) = File::open(dir.join(record::LOCK_FILE)) else {
         return false;
     };

@@ -3,6 +3,7 @@
 pub(crate) mod adopt;
 pub(crate) mod launch;
 mod line;
+pub(crate) mod sweep;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -83,8 +83,8 @@ fn overlays(wanted: &Wanted<'_>) -> Result<Vec<Overlay>, PlanError> {
         let source = Source::File {
             content: wanted.secrets.expand(&file.content).into_bytes(),
             mode: file.mode,
-            uid: file.uid.or(user.map(|user| user.uid)),
-            gid: file.gid.or(user.map(|user| user.gid)),
+            uid: file.uid.or_else(|| user.map(|user| user.uid)),
+            gid: file.gid.or_else(|| user.map(|user| user.gid)),
         };
         all.push(Overlay {
             target: resolve(&file.target)?,
@@ -111,7 +111,9 @@ fn resolve(target: &Path) -> Result<PathBuf, PlanError> {
     for existing in target.ancestors() {
         match existing.canonicalize() {
             Ok(real) => {
-                let rest = target.strip_prefix(existing).unwrap_or(Path::new(""));
+                let rest = target
+                    .strip_prefix(existing)
+                    .unwrap_or_else(|_| Path::new(""));
                 return Ok(if rest.as_os_str().is_empty() {
                     real
                 } else {

@@ -129,6 +129,7 @@ impl Supervisor {
         Tree {
             groups: &self.groups,
             tag: &self.tag,
+            is_shim: true,
         }
     }
 

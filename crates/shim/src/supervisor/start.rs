@@ -187,8 +187,8 @@ impl Supervisor {
             let user = self.spec.process.user.as_ref();
             let content = self.secrets.expand(&file.content);
             let owner = (
-                file.uid.or(user.map(|user| user.uid)),
-                file.gid.or(user.map(|user| user.gid)),
+                file.uid.or_else(|| user.map(|user| user.uid)),
+                file.gid.or_else(|| user.map(|user| user.gid)),
             );
             write_in_memory(&file.target, content.as_bytes(), file.mode, owner).map_err(
                 |error| io::Error::new(error.kind(), format!("{}: {error}", file.target.display())),

@@ -24,7 +24,7 @@ impl Supervisor {
         signal: Option<i32>,
         grace: Option<Duration>,
     ) {
-        let grace = grace.unwrap_or(Duration::from_millis(self.spec.stop.grace_ms));
+        let grace = grace.unwrap_or_else(|| Duration::from_millis(self.spec.stop.grace_ms));
         let kill_at = Instant::now() + grace;
         if self.after != After::End {
             self.after = after;

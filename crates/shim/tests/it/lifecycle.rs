@@ -13,7 +13,7 @@ fn starts_a_program_and_stops_it_with_its_signal() {
     let mut client = instance.launch();
     let status = wait_ready(&mut client);
     assert_eq!(status.state, State::Running);
-    assert_eq!(instance.members().contains(&status.pid.unwrap()), true);
+    assert!(instance.members().contains(&status.pid.unwrap()));
     let exit = instance.finish(&mut client);
     assert_eq!(
         (exit.code, exit.signal, exit.stopped),

@@ -8,5 +8,6 @@ mod probes;
 mod protocol;
 mod rescue;
 mod secrets;
+mod spec;
 mod support;
 mod views;

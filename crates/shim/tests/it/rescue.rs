@@ -230,3 +230,27 @@ fn a_specification_of_a_newer_format_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_sweep_clears_away_what_has_no_shim_and_only_that() {
+    let script = "(setsid sleep 600 &); touch $DIR/up; exec sleep 600";
+    for cgroup in [true, false] {
+        let mut instance = Instance::new(script).ready_when("up");
+        if !cgroup {
+            instance.spec.cgroup = None;
+        }
+        let started = instance.try_launch().unwrap();
+        let mut client = instance.watch();
+        wait_ready(&mut client);
+        let refused = consort_shim::sweep(&instance.state_dir());
+        assert!(
+            matches!(refused, Err(consort_shim::SweepError::HasShim { .. })),
+            "{refused:?}"
+        );
+        kill_and_wait(started.shim);
+        consort_shim::sweep(&instance.state_dir()).unwrap();
+        instance.assert_nothing_left();
+        assert!(matches!(instance.found(), Found::Gone { .. }));
+        consort_shim::sweep(&instance.state_dir()).unwrap();
+    }
+}
