@@ -1,0 +1,412 @@
+//! The work list: each node waits for what it depends on, counted; an answer or a settled node costs
+//! what it unblocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use consort_model::plan::{Mode, VerdictKind};
+use consort_model::state::Object;
+use consort_model::{Address, Kind, Partial, Problem, StateEntry, Template, Value, Why};
+use indexmap::IndexMap;
+
+use super::outcome::{Outcome, Settled};
+use super::{actions, data, drivers, managed, recorded, refresh, replace, scope};
+use crate::contract::{Answer, FeedError, Need, NeedId, NeedStep, Observed, PlannedChange, TypeSchema};
+use crate::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate, job_digest};
+use crate::graph::{Declarations, Graph, Node, Role, Source, source};
+use crate::input::{PlanInput, target_driver};
+
+/// Where one node is.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// Dependencies that are not settled, and an observation that is still out.
+    unmet: usize,
+    /// Helper jobs that are out.
+    jobs: usize,
+    /// Jobs that were asked for, to number the next ones.
+    asked: u32,
+    /// What was observed.
+    pub observed: Option<Observed>,
+    /// What is wanted of it, while its driver is asked.
+    pub wanted: Option<Box<managed::Wanted>>,
+    /// What was decided; none for values and groups.
+    pub outcome: Option<Outcome>,
+    /// Why it cannot be planned.
+    pub problems: Vec<Problem>,
+    /// It cannot be planned.
+    pub failed: bool,
+    /// Something happens to it; to values: to something that they come from.
+    pub changes: bool,
+    /// For values: the nodes that they come from.
+    pub through: Rc<Vec<Address>>,
+    settled: bool,
+}
+
+/// Everything that planning needs and has found.
+pub(crate) struct Planning {
+    pub input: PlanInput,
+    pub declarations: Declarations,
+    pub graph: Graph,
+    pub programs: Programs,
+    pub answers: Answers,
+    pub values: Values,
+    pub work: Vec<Work>,
+    pub pending: BTreeMap<NeedId, Need>,
+    fresh: BTreeSet<NeedId>,
+    ready: Vec<u32>,
+    pub chosen: Vec<bool>,
+    /// A replacement of it is made before the old one is deleted.
+    pub create_first: Vec<bool>,
+    pub outputs: IndexMap<String, Partial>,
+    /// Problems that are no node's.
+    pub problems: Vec<Problem>,
+}
+
+impl Planning {
+    pub(crate) fn begin(
+        input: PlanInput,
+        declarations: Declarations,
+        graph: Graph,
+        programs: Programs,
+        answers: Answers,
+    ) -> Result<Self, Vec<Problem>> {
+        let chosen = scope::of(&graph, &input.state, input.mode, &input.options)?;
+        let create_first = replace::create_first(&input, &declarations, &graph);
+        let work = graph.nodes.iter().map(|node| Work { unmet: node.dependencies.len(), ..Work::default() });
+        let mut planning = Self {
+            work: work.collect(),
+            values: Values::default(),
+            pending: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            ready: Vec::new(),
+            outputs: IndexMap::new(),
+            problems: Vec::new(),
+            input,
+            declarations,
+            graph,
+            programs,
+            answers,
+            chosen,
+            create_first,
+        };
+        planning.prepare_values();
+        refresh::ask(&mut planning);
+        let free = (0..planning.graph.nodes.len() as u32).rev();
+        planning.ready = free.filter(|at| planning.work[*at as usize].unmet == 0).collect();
+        planning.run();
+        Ok(planning)
+    }
+
+    /// What is left when the graph could not be made.
+    pub(crate) fn failed(problems: Vec<Problem>) -> Self {
+        Self {
+            input: super::assemble::empty_input(),
+            declarations: Declarations::default(),
+            graph: Graph::default(),
+            programs: Programs::default(),
+            answers: Answers::new(),
+            values: Values::default(),
+            work: Vec::new(),
+            pending: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            ready: Vec::new(),
+            chosen: Vec::new(),
+            create_first: Vec::new(),
+            outputs: IndexMap::new(),
+            problems,
+        }
+    }
+
+    fn prepare_values(&mut self) {
+        for declaration in self.declarations.list.iter().filter(|declaration| declaration.has_keys) {
+            self.values.set_group(declaration.address.clone());
+        }
+        let text = |text: &str| Partial::Scalar(Value::String(text.to_owned()));
+        let mut attributes = self.input.deployment_attributes.clone();
+        attributes.insert("name".into(), text(&self.input.deployment));
+        attributes.insert("target".into(), text(target_driver(self.input.target)));
+        self.values.set_deployment(attributes);
+    }
+
+    pub(crate) fn node(&self, at: u32) -> &Node {
+        &self.graph.nodes[at as usize]
+    }
+
+    pub(crate) fn entry(&self, at: u32) -> Option<&StateEntry> {
+        self.input.state.get(&self.node(at).address)
+    }
+
+    /// The declaration of a node in the blueprint.
+    pub(crate) fn source(&self, at: u32) -> Option<Source<'_>> {
+        let declaration = &self.declarations.list[self.node(at).declaration?];
+        source(&self.input.blueprint, &declaration.address)
+    }
+
+    /// Driver and type of a node, as declared or, if it is not any more, as recorded.
+    pub(crate) fn driver(&self, at: u32) -> (String, String) {
+        match self.node(at).declaration {
+            Some(declaration) => {
+                let declaration = &self.declarations.list[declaration];
+                let kind = declaration.address.kind();
+                let driver = drivers::driver(kind, &declaration.type_name, self.input.target, &self.input.schemas);
+                (driver, declaration.type_name.clone())
+            }
+            None => self.entry(at).map_or_else(Default::default, |entry| (entry.driver.clone(), entry.type_name.clone())),
+        }
+    }
+
+    pub(crate) fn schema(&self, at: u32) -> Option<&TypeSchema> {
+        self.input.schemas.get(&self.driver(at))
+    }
+
+    pub(crate) fn need(&mut self, at: u32, step: NeedStep, need: Need) {
+        let id = NeedId { node: at, step };
+        self.pending.insert(id, need);
+        self.fresh.insert(id);
+    }
+
+    /// Asks what is there; the node waits for it like for a dependency.
+    pub(crate) fn ask_read(&mut self, at: u32, object: Object) {
+        let (driver, type_name) = match self.entry(at) {
+            Some(entry) => (entry.driver.clone(), entry.type_name.clone()),
+            None => self.driver(at),
+        };
+        let address = self.node(at).address.clone();
+        self.work[at as usize].unmet += 1;
+        self.need(at, NeedStep::Read, Need::Read { driver, type_name, address, object });
+    }
+
+    pub(crate) fn take_fresh(&mut self) -> Vec<(NeedId, Need)> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let need = |id: NeedId| self.pending.get(&id).map(|need| (id, need.clone()));
+        fresh.into_iter().filter_map(need).collect()
+    }
+
+    pub(crate) fn feed(&mut self, id: NeedId, answer: Answer) -> Result<(), FeedError> {
+        let need = self.pending.get(&id).ok_or(FeedError::NotNeeded(id))?;
+        let fits = matches!(
+            (need, &answer),
+            (Need::Read { .. }, Answer::Observed(_))
+                | (Need::PlanChange { .. }, Answer::Planned(_))
+                | (Need::Evaluate { .. }, Answer::Evaluated(_))
+                | (_, Answer::Failed(_))
+        );
+        if !fits {
+            return Err(FeedError::WrongKind(id));
+        }
+        let need = self.pending.remove(&id);
+        self.fresh.remove(&id);
+        match (need, answer) {
+            (_, Answer::Failed(problem)) => self.fail(id, problem),
+            (_, Answer::Observed(observed)) => {
+                self.work[id.node as usize].observed = Some(observed);
+                self.unblock(id.node);
+            }
+            (_, Answer::Planned(change)) => self.planned(id, change),
+            (Some(Need::Evaluate { job }), Answer::Evaluated(value)) => {
+                self.answers.insert(job_digest(&job), value);
+                self.job_done(id.node);
+            }
+            (_, Answer::Evaluated(_)) => {}
+        }
+        self.run();
+        Ok(())
+    }
+
+    fn planned(&mut self, id: NeedId, change: PlannedChange) {
+        if !self.work[id.node as usize].settled
+            && let Some(settled) = managed::planned(self, id, change)
+        {
+            self.settle(id.node, settled);
+        }
+    }
+
+    /// A need failed: so does its node, once its other needs are answered.
+    fn fail(&mut self, id: NeedId, problem: Problem) {
+        let address = self.node(id.node).address.clone();
+        let problem = if problem.address.is_some() { problem } else { problem.at(&address) };
+        let work = &mut self.work[id.node as usize];
+        match id.step {
+            NeedStep::Read => {
+                work.problems.push(problem);
+                work.failed = true;
+                self.unblock(id.node);
+            }
+            NeedStep::Evaluate(_) => {
+                work.problems.push(problem);
+                work.failed = true;
+                self.job_done(id.node);
+            }
+            NeedStep::Change | NeedStep::New => {
+                self.settle(id.node, Settled::Failed(vec![problem], String::new()));
+            }
+        }
+    }
+
+    fn unblock(&mut self, at: u32) {
+        let work = &mut self.work[at as usize];
+        work.unmet -= 1;
+        if work.unmet == 0 {
+            self.ready.push(at);
+        }
+    }
+
+    fn job_done(&mut self, at: u32) {
+        let work = &mut self.work[at as usize];
+        work.jobs -= 1;
+        if work.jobs == 0 {
+            self.ready.push(at);
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some(at) = self.ready.pop() {
+            if let Some(settled) = self.step(at) {
+                self.settle(at, settled);
+            }
+        }
+    }
+
+    fn step(&mut self, at: u32) -> Option<Settled> {
+        let work = &mut self.work[at as usize];
+        if work.failed {
+            return Some(Settled::Failed(std::mem::take(&mut work.problems), String::new()));
+        }
+        let node = &self.graph.nodes[at as usize];
+        if !self.chosen[at as usize] {
+            return Some(self.skipped(at));
+        }
+        let waits_for = node.dependencies.iter().find(|on| self.work[**on as usize].failed);
+        if let Some(on) = waits_for {
+            return Some(Settled::Failed(Vec::new(), self.node(*on).address.to_string()));
+        }
+        match node.role {
+            Role::Nothing | Role::Group => Some(Settled::Value(None)),
+            Role::Input => {
+                let value = self.input.inputs.get(node.address.name()).cloned().unwrap_or(Value::Null);
+                Some(Settled::Value(Some(value.into())))
+            }
+            Role::Local | Role::Output => {
+                let template = match self.source(at)? {
+                    Source::Node(decl) => decl.body.clone(),
+                    Source::Output(value) => value.clone(),
+                    Source::Input => Template::default(),
+                };
+                self.evaluate(at, &template).map(|result| match result {
+                    Ok(value) => Settled::Value(Some(value)),
+                    Err(problems) => Settled::Failed(problems, String::new()),
+                })
+            }
+            Role::Data => data::step(self, at),
+            Role::Managed => managed::step(self, at),
+            Role::Removed => Some(match self.input.mode {
+                Mode::Apply => recorded::removed(self, at),
+                Mode::Destroy { volumes } => recorded::destroy(self, at, volumes),
+                Mode::RefreshOnly => recorded::refresh_only(self, at),
+            }),
+        }
+    }
+
+    /// Evaluates a template for a node; `None` when helpers must answer first.
+    pub(crate) fn evaluate(&mut self, at: u32, template: &Template) -> Option<Result<Partial, Vec<Problem>>> {
+        let node = &self.graph.nodes[at as usize];
+        let environment = Environment {
+            values: &self.values,
+            each: node.each.as_ref(),
+            files: self.input.files.as_deref().map(|files| files as _),
+            programs: &self.programs,
+            answers: &self.answers,
+        };
+        match evaluate(template, &environment) {
+            Err(problems) => {
+                let address = &node.address;
+                Some(Err(problems.into_iter().map(|problem| problem.at(address)).collect()))
+            }
+            Ok(Evaluated::Value(value)) => Some(Ok(value)),
+            Ok(Evaluated::Needs(jobs)) => {
+                for job in jobs {
+                    let work = &mut self.work[at as usize];
+                    let step = NeedStep::Evaluate(work.asked);
+                    work.asked += 1;
+                    work.jobs += 1;
+                    self.need(at, step, Need::Evaluate { job: Box::new(job) });
+                }
+                None
+            }
+        }
+    }
+
+    fn skipped(&self, at: u32) -> Settled {
+        let node = self.node(at);
+        match node.role {
+            Role::Data | Role::Managed | Role::Removed => {
+                let recorded = self.entry(at).and_then(StateEntry::attributes);
+                let value = recorded.map_or(Partial::Unknown(Why::Apply), |value| value.clone().into());
+                Settled::Node(Box::new(Outcome::new(VerdictKind::Skipped, "it was left out by --only")), value)
+            }
+            Role::Input | Role::Local | Role::Output | Role::Group | Role::Nothing => Settled::Value(None),
+        }
+    }
+
+    fn settle(&mut self, at: u32, settled: Settled) {
+        let address = self.node(at).address.clone();
+        let is_output = address.kind() == Kind::Output;
+        let work = &mut self.work[at as usize];
+        if std::mem::replace(&mut work.settled, true) {
+            return;
+        }
+        work.wanted = None;
+        if matches!(settled, Settled::Value(_) | Settled::Failed(..)) {
+            self.pass_through(at);
+        }
+        let work = &mut self.work[at as usize];
+        match settled {
+            Settled::Value(None) => {}
+            Settled::Value(Some(value)) if is_output => {
+                self.outputs.insert(address.name().to_owned(), value);
+            }
+            Settled::Value(Some(value)) => self.values.set(address, value),
+            Settled::Node(outcome, value) => {
+                work.changes = outcome.acts;
+                work.outcome = Some(*outcome);
+                self.values.set(address, value);
+            }
+            Settled::Failed(problems, on) => self.settle_failed(at, &address, problems, &on),
+        }
+        for dependent in self.graph.nodes[at as usize].dependents.clone() {
+            self.unblock(dependent);
+        }
+    }
+
+    /// What is true of a value because of what it comes from.
+    fn pass_through(&mut self, at: u32) {
+        let changes = self.node(at).dependencies.iter().any(|on| self.work[*on as usize].changes);
+        let through = match self.node(at).role {
+            Role::Local => Rc::new(actions::depends_on(self, at)),
+            _ => Rc::default(),
+        };
+        let work = &mut self.work[at as usize];
+        work.changes = changes;
+        work.through = through;
+    }
+
+    fn settle_failed(&mut self, at: u32, address: &Address, problems: Vec<Problem>, on: &str) {
+        let role = self.node(at).role;
+        let work = &mut self.work[at as usize];
+        work.failed = true;
+        let reason = match problems.first() {
+            Some(problem) => format!("it cannot be planned: {}", problem.message),
+            None => format!("waiting on {on}"),
+        };
+        work.problems = problems;
+        match role {
+            Role::Data | Role::Managed | Role::Removed => {
+                work.outcome = Some(Outcome::new(VerdictKind::Waiting, reason));
+            }
+            Role::Output => {
+                self.outputs.insert(address.name().to_owned(), Partial::Unknown(Why::Apply));
+            }
+            Role::Input | Role::Local | Role::Group | Role::Nothing => {}
+        }
+    }
+}
