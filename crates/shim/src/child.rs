@@ -391,6 +391,13 @@ pub(crate) fn read_faults(text: &[u8]) -> (Vec<String>, Option<Fault>) {
     )
 }
 
+/// The message of a text that is one fault and nothing else.
+pub(crate) fn single_fault(text: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Fault>(text)
+        .ok()
+        .map(|fault| fault.message())
+}
+
 /// A resource by Compose's name of a ulimit.
 pub(crate) fn resource(name: &str) -> Option<Resource> {
     Some(match name {

@@ -265,9 +265,16 @@ impl Control {
         });
     }
 
-    /// The end: nobody finds the socket any more, and what was said is sent as far as it goes at once.
+    /// Nobody finds the socket any more. Once only: after it, the path may be another shim's.
+    pub(super) fn unlink(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        if !path.as_os_str().is_empty() {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Sends what was said as far as it goes at once, and ends all connections.
     pub(super) fn close(&mut self) {
-        let _ = fs::remove_file(&self.path);
         let ids: Vec<u64> = self.clients.keys().copied().collect();
         ids.into_iter().for_each(|id| self.flush(id));
         self.clients.clear();

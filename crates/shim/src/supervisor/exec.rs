@@ -36,85 +36,95 @@ pub(super) struct Wanted {
 
 impl Supervisor {
     pub(super) fn exec(&mut self, client: u64, wanted: Wanted, fds: Vec<OwnedFd>) -> Reply {
-        let error = |code: &str, message: String| Reply::Error {
-            code: code.to_owned(),
-            message,
-        };
-        if self.main.is_none() {
-            return error(
-                "not_running",
-                "the instance does not run; wait until it does".to_owned(),
-            );
-        }
-        if self.sessions.len() >= MAX_SESSIONS
-            || self.sessions.iter().any(|session| session.client == client)
-        {
-            return error(
-                "limit",
-                format!("one program per connection and {MAX_SESSIONS} at a time"),
-            );
-        }
-        let Ok([stdin, stdout, stderr]) = <[OwnedFd; 3]>::try_from(fds) else {
-            return error(
-                "bad_request",
-                "pass three descriptors: stdin, stdout and stderr".to_owned(),
-            );
-        };
-        let texts = wanted
-            .argv
-            .iter()
-            .chain(wanted.env.iter().flat_map(|(name, value)| [name, value]));
-        if wanted.argv.is_empty() || texts.into_iter().any(|text| text.contains('\0')) {
-            return error(
-                "bad_request",
-                "name a program; texts must not contain NUL bytes".to_owned(),
-            );
-        }
-        let stdio = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-        let started = pipe_with(PipeFlags::CLOEXEC)
-            .map_err(io::Error::from)
-            .and_then(|(faults, inside)| {
-                fcntl_setfl(&faults, OFlags::NONBLOCK)?;
-                let Wanted {
-                    argv,
-                    env,
-                    cwd,
-                    terminal,
-                } = wanted;
-                let (pid, pidfd) =
-                    self.join_instance("exec", argv, env, cwd, stdio, terminal, inside.as_fd())?;
-                Ok(Session {
-                    client,
-                    pid,
-                    pidfd,
-                    faults,
-                })
-            });
+        let started = self.check_exec(client, &wanted, fds).and_then(|stdio| {
+            self.start_session(client, wanted, &stdio)
+                .map_err(|source| ("failed", format!("cannot start the program: {source}")))
+        });
         match started {
             Ok(session) => {
                 let pid = session.pid;
                 self.sessions.push(session);
                 Reply::ExecStarted { pid }
             }
-            Err(source) => error("failed", format!("cannot start the program: {source}")),
+            Err((code, message)) => Reply::Error {
+                code: code.to_owned(),
+                message,
+            },
         }
     }
 
+    fn check_exec(
+        &self,
+        client: u64,
+        wanted: &Wanted,
+        fds: Vec<OwnedFd>,
+    ) -> Result<[OwnedFd; 3], (&'static str, String)> {
+        if self.main.is_none() {
+            return Err((
+                "not_running",
+                "the instance does not run; wait until it does".to_owned(),
+            ));
+        }
+        let busy = self.sessions.iter().any(|session| session.client == client);
+        if busy || self.sessions.len() >= MAX_SESSIONS {
+            return Err((
+                "limit",
+                format!("one program per connection and {MAX_SESSIONS} at a time"),
+            ));
+        }
+        let env = wanted.env.iter().flat_map(|(name, value)| [name, value]);
+        if wanted.argv.is_empty()
+            || wanted
+                .argv
+                .iter()
+                .chain(env)
+                .any(|text| text.contains('\0'))
+        {
+            return Err((
+                "bad_request",
+                "name a program; texts must not contain NUL bytes".to_owned(),
+            ));
+        }
+        <[OwnedFd; 3]>::try_from(fds).map_err(|_| {
+            (
+                "bad_request",
+                "pass three descriptors: stdin, stdout and stderr".to_owned(),
+            )
+        })
+    }
+
+    fn start_session(
+        &self,
+        client: u64,
+        wanted: Wanted,
+        stdio: &[OwnedFd; 3],
+    ) -> io::Result<Session> {
+        let (faults, inside) = pipe_with(PipeFlags::CLOEXEC)?;
+        fcntl_setfl(&faults, OFlags::NONBLOCK)?;
+        let stdio = stdio.each_ref().map(AsFd::as_fd);
+        let (pid, pidfd) = self.join_instance("exec", wanted, stdio, inside.as_fd())?;
+        Ok(Session {
+            client,
+            pid,
+            pidfd,
+            faults,
+        })
+    }
+
     /// Starts a program inside the instance.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call for probes and sessions; a struct would be used once"
-    )]
     pub(super) fn join_instance(
         &self,
         leaf: &str,
-        argv: Vec<String>,
-        env: Vec<(String, String)>,
-        cwd: Option<PathBuf>,
+        wanted: Wanted,
         stdio: [BorrowedFd<'_>; 3],
-        terminal: bool,
         faults: BorrowedFd<'_>,
     ) -> io::Result<(i32, OwnedFd)> {
+        let Wanted {
+            argv,
+            env,
+            cwd,
+            terminal,
+        } = wanted;
         let main = self.main.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let mut whole = self.environment();
         whole.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));

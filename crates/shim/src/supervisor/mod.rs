@@ -6,6 +6,7 @@ mod events;
 mod exec;
 mod output;
 mod probes;
+mod question;
 mod requests;
 mod rescue;
 mod start;
@@ -33,8 +34,8 @@ const MAX_WARNINGS: usize = 32;
 /// All that one shim knows.
 pub(crate) struct Supervisor {
     dir: PathBuf,
-    /// Held until the process ends.
-    _lock: File,
+    /// Given back at the end of this shim.
+    lock: Option<File>,
     spec: Spec,
     secrets: Secrets,
     tag: String,
@@ -131,6 +132,14 @@ impl Supervisor {
             tag: &self.tag,
             is_shim: true,
         }
+    }
+
+    /// The end of this shim, so that whoever sees it can launch at once: the socket goes while the
+    /// directory is still ours, then the directory is free, and only then connections end.
+    fn let_go(&mut self) {
+        self.control.unlink();
+        self.lock = None;
+        self.control.close();
     }
 
     fn warn(&mut self, text: String) {

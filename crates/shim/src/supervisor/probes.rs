@@ -1,16 +1,14 @@
 //! Asking the checks.
 
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::net::{
-    AddressFamily, SendFlags, SocketFlags, SocketType, connect, send, socket_with, sockopt,
-};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::exec::Wanted;
+use super::question::{Answer, Kind, Question, begin_connect};
 use super::{After, StopReason, Supervisor};
 use crate::health::{Timing, Tracker};
 use crate::protocol::{Health, ProbeStatus};
@@ -19,8 +17,6 @@ use crate::sys;
 
 /// Kept of what a failed check said.
 const MAX_OUTPUT: usize = 4096;
-/// A status line is not longer.
-const MAX_ANSWER: usize = 512;
 
 /// One check and its question under way.
 pub(super) struct Runner {
@@ -28,34 +24,6 @@ pub(super) struct Runner {
     tracker: Option<Tracker>,
     question: Option<Question>,
     output: String,
-}
-
-struct Question {
-    asked: Instant,
-    give_up: Instant,
-    text: Vec<u8>,
-    kind: Kind,
-}
-
-enum Kind {
-    /// A program, and the reading end of its output.
-    Exec {
-        pid: i32,
-        out: Option<OwnedFd>,
-    },
-    Connecting {
-        socket: OwnedFd,
-    },
-    /// Waiting for the status line.
-    Answering {
-        socket: OwnedFd,
-    },
-}
-
-/// The answer to a question.
-struct Answer {
-    success: bool,
-    text: String,
 }
 
 impl Runner {
@@ -164,85 +132,14 @@ impl Runner {
     /// Goes on with a network question; an answer if it is there.
     fn advance(&mut self) -> Option<Answer> {
         let question = self.question.as_mut()?;
-        let failed = |text: String| {
-            Some(Answer {
+        match question.advance(&self.probe.check) {
+            Ok(answer) => answer,
+            Err(text) => Some(Answer {
                 success: false,
                 text,
-            })
-        };
-        match &mut question.kind {
-            Kind::Exec { .. } => None,
-            Kind::Connecting { socket } => {
-                match sockopt::socket_error(&*socket) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) | Err(error) => {
-                        return failed(format!("cannot connect: {error}"));
-                    }
-                }
-                let Check::Http {
-                    address,
-                    path,
-                    host,
-                } = &self.probe.check
-                else {
-                    return Some(Answer {
-                        success: true,
-                        text: String::new(),
-                    });
-                };
-                let host = host.as_ref().unwrap_or(address);
-                let request = format!(
-                    "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: consort-shim\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-                );
-                match send(&*socket, request.as_bytes(), SendFlags::NOSIGNAL) {
-                    Ok(count) if count == request.len() => {}
-                    Ok(_) => return failed("cannot send the request".to_owned()),
-                    Err(error) => return failed(format!("cannot send the request: {error}")),
-                }
-                let Ok(copy) = socket.try_clone() else {
-                    return failed("out of descriptors".to_owned());
-                };
-                question.kind = Kind::Answering { socket: copy };
-                None
-            }
-            Kind::Answering { socket } => {
-                let mut buffer = [0; MAX_ANSWER];
-                let space = MAX_ANSWER - question.text.len().min(MAX_ANSWER - 1);
-                match rustix::io::read(&*socket, &mut buffer[..space]) {
-                    Ok(0) => {
-                        return failed("the connection was closed without an answer".to_owned());
-                    }
-                    Ok(count) => question.text.extend_from_slice(&buffer[..count]),
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return None,
-                    Err(error) => return failed(format!("no answer: {error}")),
-                }
-                status_line(&question.text)
-            }
+            }),
         }
     }
-}
-
-/// Judges the first line of an answer, once it is there.
-fn status_line(text: &[u8]) -> Option<Answer> {
-    let end = text.iter().position(|byte| *byte == b'\n');
-    if end.is_none() && text.len() < MAX_ANSWER - 1 {
-        return None;
-    }
-    let line = String::from_utf8_lossy(&text[..end.unwrap_or(text.len())])
-        .trim_end()
-        .to_owned();
-    let mut parts = line.split(' ');
-    let http = parts
-        .next()
-        .is_some_and(|version| version.starts_with("HTTP/1."));
-    let status = parts
-        .next()
-        .and_then(|status| status.parse::<u16>().ok())
-        .filter(|_| http);
-    Some(Answer {
-        success: status.is_some_and(|status| (200..400).contains(&status)),
-        text: line,
-    })
 }
 
 impl Supervisor {
@@ -294,15 +191,13 @@ impl Supervisor {
         let stdio = [null.as_fd(), inside.as_fd(), inside.as_fd()];
         // Its fault goes to the same place as its output: both are why it failed.
         let argv = argv.iter().map(|arg| self.secrets.expand(arg)).collect();
-        let joined = self.join_instance(
-            &format!("probe{index}"),
+        let wanted = Wanted {
             argv,
-            Vec::new(),
-            None,
-            stdio,
-            false,
-            inside.as_fd(),
-        );
+            env: Vec::new(),
+            cwd: None,
+            terminal: false,
+        };
+        let joined = self.join_instance(&format!("probe{index}"), wanted, stdio, inside.as_fd());
         let (pid, _) = joined.map_err(|error| error.to_string())?;
         Ok(Kind::Exec {
             pid,
@@ -330,7 +225,8 @@ impl Supervisor {
             .map(|question| question.text.clone())
             .unwrap_or_default();
         let exit = super::stop::exit_of(Some(status));
-        let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+        let text = crate::child::single_fault(&text)
+            .unwrap_or_else(|| String::from_utf8_lossy(&text).trim_end().to_owned());
         // A program that leaves processes behind leaves them in its group only until here.
         self.tree().kill_leaf(&format!("probe{index}"));
         self.finish_question(
@@ -378,51 +274,5 @@ impl Supervisor {
             self.publish();
             self.stop(After::Policy, StopReason::Unhealthy, None, None);
         }
-    }
-}
-
-fn begin_connect(address: &str) -> Result<Kind, String> {
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| format!("{address:?} is no numeric ADDRESS:PORT"))?;
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket =
-        socket_with(family, SocketType::STREAM, flags, None).map_err(|error| error.to_string())?;
-    match connect(&socket, &address) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(Kind::Connecting { socket }),
-        Err(error) => Err(format!("cannot connect: {error}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::status_line;
-
-    #[test]
-    fn judges_status_lines() {
-        for (text, expected) in [
-            ("HTTP/1.1 200 OK\r\n", Some(true)),
-            ("HTTP/1.0 399 \r\n", Some(true)),
-            ("HTTP/1.1 404 Not Found\r\n", Some(false)),
-            ("HTTP/1.1 500\r\n", Some(false)),
-            ("SSH-2.0-OpenSSH\r\n", Some(false)),
-            ("HTTP/1.1 20", None),
-            ("", None),
-        ] {
-            assert_eq!(
-                status_line(text.as_bytes()).map(|answer| answer.success),
-                expected,
-                "{text:?}"
-            );
-        }
-        assert_eq!(
-            status_line(&[b'x'; 600]).map(|answer| answer.success),
-            Some(false)
-        );
     }
 }

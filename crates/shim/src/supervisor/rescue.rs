@@ -55,7 +55,7 @@ impl Supervisor {
                 address: spec.address.clone(),
                 ..Status::default()
             },
-            _lock: lock,
+            lock: Some(lock),
             phase: Phase::Leaving,
             after: After::Policy,
             stop_reason: StopReason::None,
@@ -88,7 +88,7 @@ impl Supervisor {
         while !matches!(self.phase, Phase::Leaving) {
             self.turn();
         }
-        self.control.close();
+        self.let_go();
         if failed {
             ExitCode::from(1)
         } else {

@@ -255,7 +255,7 @@ impl Supervisor {
     pub(super) fn abandon(&mut self, refusal: Refusal) {
         let _ = record::remove(&self.dir, record::PID_FILE);
         self.remove_traces();
-        self.control.close();
+        self.let_go();
         if let Some(mut ack) = self.ack.take() {
             let message = self.secrets.scrub_text(refusal.message);
             tell(

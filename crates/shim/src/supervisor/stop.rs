@@ -169,32 +169,33 @@ impl Supervisor {
             After::End => self.finish(exit),
             After::Policy if one_shot => self.finish(exit),
             After::Again => self.start_again(),
-            After::Policy => {
-                let now = Timestamp::now();
-                let next = restart::decide(
-                    &self.spec.restart,
-                    &mut self.counters,
-                    &exit,
-                    ran,
-                    now.unix_ms(),
-                    chance(),
-                );
-                match next {
-                    Next::End => self.finish(exit),
-                    Next::Failed => self.finish(Exit {
-                        failed: true,
-                        ..exit
-                    }),
-                    Next::After(delay) => {
-                        self.save_counters();
-                        fault::point("restart_counted");
-                        let at = now.after(delay).to_string();
-                        self.phase = Phase::Backoff {
-                            until: Instant::now() + delay,
-                            at,
-                        };
-                    }
-                }
+            After::Policy => self.follow_policy(exit, ran),
+        }
+    }
+
+    fn follow_policy(&mut self, exit: Exit, ran: Duration) {
+        let (now, policy) = (Timestamp::now(), &self.spec.restart);
+        match restart::decide(
+            policy,
+            &mut self.counters,
+            &exit,
+            ran,
+            now.unix_ms(),
+            chance(),
+        ) {
+            Next::End => self.finish(exit),
+            Next::Failed => self.finish(Exit {
+                failed: true,
+                ..exit
+            }),
+            Next::After(delay) => {
+                self.save_counters();
+                fault::point("restart_counted");
+                let at = now.after(delay).to_string();
+                self.phase = Phase::Backoff {
+                    until: Instant::now() + delay,
+                    at,
+                };
             }
         }
     }

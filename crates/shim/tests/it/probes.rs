@@ -146,6 +146,20 @@ fn a_tcp_probe_follows_the_listener() {
 }
 
 #[test]
+fn a_probe_whose_program_is_missing_says_so() {
+    let mut instance = Instance::new("exec sleep 600");
+    let check = Check::Exec {
+        argv: vec!["no-such-check".to_owned()],
+    };
+    instance.spec.probes = vec![probe(check)];
+    let mut client = instance.launch();
+    let status = wait(&mut client, |status| status.health == Health::Unhealthy);
+    let expected = "cannot execute no-such-check: No such file or directory (os error 2)";
+    assert_eq!(status.probes[0].output, expected);
+    instance.finish(&mut client);
+}
+
+#[test]
 fn a_check_that_does_not_gate_leaves_it_ready() {
     let mut instance = Instance::new("exec sleep 600");
     instance.spec.probes = vec![Probe {
