@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send, sendto};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -88,11 +90,11 @@ async fn pass(
     }
     if let Some(session) = sessions.get(&client) {
         session.last.store(now_ms(), Relaxed);
-        // A full buffer drops the datagram, as the network would.
-        if let Err(error) = session.upstream.try_send(datagram)
-            && error.kind() != io::ErrorKind::WouldBlock
-        {
-            sessions.remove(&client);
+        // Past tokio, which does not know yet that a new socket can be written to.
+        match send(&session.upstream, datagram, SendFlags::empty()) {
+            // A full buffer drops the datagram, as the network would.
+            Ok(_) | Err(Errno::WOULDBLOCK) => {}
+            Err(_) => drop(sessions.remove(&client)),
         }
     }
 }
@@ -195,7 +197,7 @@ impl Answers {
         match self.upstream.try_recv_buf(buffer) {
             Ok(_) => {
                 self.last.store(now_ms(), Relaxed);
-                let _ = self.socket.try_send_to(buffer, self.client);
+                let _ = sendto(&self.socket, buffer, SendFlags::empty(), &self.client);
                 buffer.shrink_to(2048);
                 true
             }

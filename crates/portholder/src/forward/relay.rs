@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
-use rustix::net::{Shutdown, shutdown};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 use tokio::time::sleep;
@@ -106,10 +107,12 @@ fn pass(from: &TcpStream, to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<usiz
         let count = from.try_read(buffer)?;
         let mut bytes = &buffer[..count];
         while !bytes.is_empty() {
-            match to.try_write(bytes) {
+            // Past tokio, which does not know yet that a new connection can be written to.
+            match send(to, bytes, SendFlags::NOSIGNAL) {
                 Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(Errno::WOULDBLOCK) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         rest.extend_from_slice(bytes);

@@ -69,11 +69,13 @@ fn says_who_asked_and_drops_what_concerns_one_connection() {
         ]
     );
     let mut next = HttpClient::connect(address);
-    assert_eq!(next.ask("GET", "/", "").unwrap().0, 200);
-    assert_eq!(
-        backend.accepted(),
-        1,
-        "the connection to the target was kept"
+    for _ in 0..5 {
+        assert_eq!(next.ask("GET", "/", "").unwrap().0, 200);
+    }
+    // One for each forwarding thread at most.
+    assert!(
+        backend.accepted() <= 2,
+        "connections to the target are kept"
     );
 }
 

@@ -85,7 +85,7 @@ impl Backend {
     /// Waits until so many connections were accepted.
     pub(crate) fn wait_accepted(&self, count: usize) {
         let state = self.shared.state.lock().unwrap();
-        let (_, waited) = self
+        let (_state, waited) = self
             .shared
             .changed
             .wait_timeout_while(state, PATIENCE, |state| state.accepted < count)
