@@ -1,0 +1,10 @@
+//! What can be known of an expression without running it.
+
+pub(crate) mod growth;
+pub(crate) mod names;
+pub(crate) mod projection;
+pub(crate) mod references;
+pub(crate) mod rewrite;
+mod sources;
+pub(crate) mod transparent;
+pub(crate) mod whitelist;
