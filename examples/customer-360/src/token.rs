@@ -89,8 +89,13 @@ impl Verifier {
     /// [`InvalidKey`].
     pub fn new(key: &str, audience: impl Into<String>) -> Result<Self, InvalidKey> {
         let bytes = decode_key(key).ok_or(InvalidKey)?;
+        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| InvalidKey)?;
+        // Under a key of small order, anybody could sign.
+        if key.is_weak() {
+            return Err(InvalidKey);
+        }
         Ok(Self {
-            key: VerifyingKey::from_bytes(&bytes).map_err(|_| InvalidKey)?,
+            key,
             audience: audience.into(),
         })
     }

@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use customer_360::token::{Rejected, Verifier};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -27,7 +29,9 @@ fn accepts_the_key_in_pem_and_in_base64() {
         assert!(claims.rights.contains("customers:read"));
         assert_eq!(claims.sub, "test");
     }
+    let of_small_order = STANDARD.encode([0; 32]);
     for key in [
+        &of_small_order,
         "",
         "AAAA",
         "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----",
