@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use consort_model::Timestamp;
 
 /// Now, by the wall clock.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -16,13 +16,13 @@ pub fn now() -> Timestamp {
 ///
 /// # Panics
 /// When the kernel has none to give: nothing can be kept apart or secret then.
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     bytes
 }
 
 /// A number from 0 to 999, for the jitter of retries.
-pub fn entropy() -> u16 {
+pub(crate) fn entropy() -> u16 {
     u16::from_le_bytes(random::<2>()) % 1000
 }

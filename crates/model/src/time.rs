@@ -20,6 +20,36 @@ impl Timestamp {
     pub const fn millis(self) -> i64 {
         self.0
     }
+    /// Reads RFC 3339 in UTC, with or without a fraction: `2026-01-01T12:00:00Z`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_suffix('Z')?;
+        let (date, time) = rest.split_once('T')?;
+        let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let numbers = |text: &str, separator: char| -> Option<[i64; 3]> {
+            let parts: Vec<i64> = text
+                .split(separator)
+                .map(|part| part.parse().ok())
+                .collect::<Option<_>>()?;
+            parts.try_into().ok()
+        };
+        let [year, month, day] = numbers(date, '-')?;
+        let [hour, minute, second] = numbers(clock, ':')?;
+        let valid = (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second < 61;
+        if !valid
+            || !(0..=9_999).contains(&year)
+            || fraction.is_empty()
+            || !fraction.bytes().all(|b| b.is_ascii_digit())
+        {
+            return None;
+        }
+        let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+        let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+        Some(Self(seconds * 1_000 + millis))
+    }
     /// This point moved by a span; stops at the ends of the range.
     pub fn plus(self, span: Span) -> Self {
         let millis = i64::try_from(span.micros() / 1000).unwrap_or(i64::MAX);
@@ -44,6 +74,16 @@ impl fmt::Display for Timestamp {
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
         )
     }
+}
+
+/// A date of the proleptic Gregorian calendar to days since 1970 (Hinnant, `days_from_civil`).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Days since 1970 to a date of the proleptic Gregorian calendar (Hinnant, `civil_from_days`).
@@ -220,6 +260,7 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
+            assert_eq!(Timestamp::parse(text), Some(Timestamp::from_millis(millis)));
         }
     }
 }

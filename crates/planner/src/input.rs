@@ -32,11 +32,13 @@ pub struct PlanInput {
     pub blueprint: Arc<Blueprint>,
     /// The digest of its bundle.
     pub bundle: Option<Digest>,
-    /// The program of each service that has one; `None` while it has not been built.
-    pub programs: BTreeMap<String, Option<Digest>>,
+    /// The programs that were built, by the name of the service. On the process target a service with
+    /// `process.build` that is missing here has not been built yet.
+    pub programs: BTreeMap<String, Digest>,
     /// The deployment's name.
     pub deployment: String,
-    /// More attributes of `.deployment`, beside `name` and `target`: its URL.
+    /// More attributes of `.deployment`, beside `name` and `target`: its `url`, once it has one. A
+    /// `url` that is not given is known after apply.
     pub deployment_attributes: IndexMap<String, Partial>,
     /// The target that was chosen.
     pub target: TargetKind,

@@ -1,6 +1,7 @@
 //! What can be asked of a running Consort. The HTTP API is a thin layer over this trait; the engine
 //! implements it. All answers are values that serialise as the API sends them.
 
+mod engine;
 mod types;
 
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use consort_model::run::RunSummary;
 use consort_model::{Address, Digest, Problem, StateEntry, Value};
 use futures_util::Stream;
 
+pub use engine::EngineControl;
 pub use types::{
     ApplyRequest, Approval, CloudEvent, Description, DownRequest, DriftReport, ExecEvent,
     ExecRequest, ExposedCall, ExposedReply, FeedEvent, InstanceView, PlanAnswer, PlanRequest,

@@ -428,7 +428,8 @@ impl Machine for PlanMachine {
                 if !matches!(state.step(step), StepState::Intended { .. }) {
                     return out;
                 }
-                out.records.push(PlanRecord::StepInDoubt { step: step.clone() });
+                out.records
+                    .push(PlanRecord::StepInDoubt { step: step.clone() });
                 out.effects.push(Effect::Resolve { step: step.clone() });
             }
             Event::Resolved {

@@ -15,6 +15,16 @@ use crate::{Object, Value};
 #[serde(transparent)]
 pub struct CommandLine(pub Vec<String>);
 
+impl CommandLine {
+    /// Splits a line into words as a POSIX shell does (quotes and backslashes; nothing is expanded).
+    ///
+    /// # Errors
+    /// When a quotation mark is not closed.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        split_words(line).map(Self)
+    }
+}
+
 /// What the process target builds and runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -642,7 +652,7 @@ fn restart_policy(policy: &Object) -> Read<RestartPolicy> {
 ///
 /// # Errors
 /// When a quotation mark is not closed.
-pub(crate) fn split_words(line: &str) -> Result<Vec<String>, String> {
+fn split_words(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = line.chars();

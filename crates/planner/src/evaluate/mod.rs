@@ -4,6 +4,7 @@
 
 mod program;
 mod reference;
+mod run;
 mod values;
 
 use std::collections::BTreeMap;

@@ -193,7 +193,9 @@ impl Graph {
             match self.target(declarations, edge) {
                 Some(number) => found.push(number),
                 // A reference is reported where it is evaluated, with its place in the file.
-                None if matches!(edge.why, Why::Reference | Why::ForEach) => {}
+                None if matches!(edge.why, Why::Reference | Why::ForEach) => {
+                    found.extend(self.of_declaration(edge.on, declarations));
+                }
                 None => problems.push(no_instance(declarations, at, edge)),
             }
         }

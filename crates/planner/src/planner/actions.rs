@@ -94,12 +94,15 @@ fn leftovers(planning: &Planning, at: u32, outcome: &Outcome) -> Vec<Placed> {
     entry.deposed.iter().map(action).collect()
 }
 
-/// Is the node protected, by the blueprint or, if it is not there any more, by its record?
+/// Is the node protected? By the blueprint; what has left it by its record, and by the declaration
+/// that it was an instance of.
 pub(crate) fn protects(planning: &Planning, at: u32, recorded: &Lifecycle) -> bool {
-    match planning.source(at) {
-        Some(Source::Node(decl)) => decl.lifecycle.prevent_destroy,
-        Some(Source::Input | Source::Output(_)) | None => recorded.prevent_destroy,
+    if let Some(Source::Node(decl)) = planning.source(at) {
+        return decl.lifecycle.prevent_destroy;
     }
+    let declaration = planning.node(at).address.declaration();
+    let declared = planning.input.blueprint.nodes.get(&declaration);
+    recorded.prevent_destroy || declared.is_some_and(|decl| decl.lifecycle.prevent_destroy)
 }
 
 fn placed(

@@ -1,8 +1,9 @@
 //! A node that is made, changed and replaced: from its settings and its record to an outcome.
 
+use consort_model::blueprint::TargetKind;
 use consort_model::plan::{Difference, VerdictKind};
 use consort_model::state::Object;
-use consort_model::{Digest, Kind, Partial, Problem, Template, Value, Why};
+use consort_model::{Kind, Partial, Problem, Template, Value, Why};
 
 use super::outcome::{Outcome, Settled};
 use super::work::Planning;
@@ -76,21 +77,25 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
 }
 
 /// The digest of the program that was built for a service is one of its settings.
-fn with_program(planning: &Planning, at: u32, desired: Partial, template: Template) -> (Partial, Template) {
+fn with_program(planning: &Planning, at: u32, mut desired: Partial, mut template: Template) -> (Partial, Template) {
     let node = planning.node(at);
-    let program = match node.address.kind() {
-        Kind::Service | Kind::Job => planning.input.programs.get(node.address.name()),
-        _ => None,
-    };
-    let (Some(program), Partial::Map(mut desired), Template::Map(mut template)) = (program, desired.clone(), template.clone()) else {
+    if !matches!(node.address.kind(), Kind::Service | Kind::Job) {
         return (desired, template);
-    };
-    let text = program.as_ref().map(|digest: &Digest| Value::String(digest.to_string()));
-    desired.insert("program".into(), text.clone().map_or(Partial::Unknown(Why::Build), Partial::Scalar));
-    if let Some(text) = text {
-        template.insert("program".into(), Template::Scalar(text));
     }
-    (Partial::Map(desired), Template::Map(template))
+    let digest = planning.input.programs.get(node.address.name());
+    let is_built = template.get("process").and_then(|process| process.get("build")).is_some_and(|build| *build != Template::default());
+    let program = match digest {
+        Some(digest) => Partial::Scalar(Value::String(digest.to_string())),
+        None if is_built && planning.input.target == TargetKind::Process => Partial::Unknown(Why::Build),
+        None => return (desired, template),
+    };
+    if let (Partial::Map(desired), Template::Map(template)) = (&mut desired, &mut template) {
+        if let Partial::Scalar(digest) = &program {
+            template.insert("program".into(), Template::Scalar(digest.clone()));
+        }
+        desired.insert("program".into(), program);
+    }
+    (desired, template)
 }
 
 fn ask(planning: &mut Planning, at: u32, wanted: Wanted) {
@@ -145,6 +150,8 @@ fn creation(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -> S
         (false, false) => "it does not exist yet",
     };
     let mut differences = diff::settings(&Value::Null, &wanted.desired);
+    // Settings of which there are none differ from nothing only in form.
+    differences.retain(|difference| !difference.path.is_empty());
     diff::attributes(&Value::Null, &planned, &wanted.desired, &mut differences);
     finish(planning, at, wanted, Outcome { differences, planned, ..Outcome::new(VerdictKind::Create, reason) })
 }

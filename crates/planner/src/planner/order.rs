@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use consort_model::plan::{Action, Operation, VerdictKind};
 use consort_model::{Code, Problem};
@@ -89,24 +89,24 @@ impl Index {
 /// What makes or changes a node comes before what makes or changes its users. Nodes without such an
 /// action pass on what they wait for themselves.
 fn makers_first(planning: &Planning, placed: &[Placed], index: &Index, edges: &mut Edges) {
-    let mut gates: Vec<Rc<Vec<u32>>> = Vec::with_capacity(planning.graph.nodes.len());
+    let mut gates: Vec<Arc<Vec<u32>>> = Vec::with_capacity(planning.graph.nodes.len());
     for (at, node) in planning.graph.nodes.iter().enumerate() {
-        let mut waits: Vec<Rc<Vec<u32>>> = node.dependencies.iter().map(|on| gates[*on as usize].clone()).collect();
+        let mut waits: Vec<Arc<Vec<u32>>> = node.dependencies.iter().map(|on| gates[*on as usize].clone()).collect();
         waits.retain(|gate| !gate.is_empty());
         let gate = match (index.does[at], waits.as_slice()) {
             (Some(action), waits) => {
                 for before in waits.iter().flat_map(|gate| gate.iter()) {
                     edges.add(action, *before, Strength::Firm);
                 }
-                Rc::new(vec![action])
+                Arc::new(vec![action])
             }
-            (None, []) => Rc::default(),
+            (None, []) => Arc::default(),
             (None, [one]) => one.clone(),
             (None, many) => {
                 let mut all: Vec<u32> = many.iter().flat_map(|gate| gate.iter().copied()).collect();
                 all.sort_unstable();
                 all.dedup();
-                Rc::new(all)
+                Arc::new(all)
             }
         };
         gates.push(gate);

@@ -5,6 +5,7 @@ use consort_model::plan::VerdictKind;
 use consort_model::{Kind, Partial};
 
 use super::outcome::{Outcome, Settled};
+use super::actions;
 use super::refresh::{self, Seen};
 use super::work::Planning;
 
@@ -55,7 +56,7 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
     if outcome.what == VerdictKind::Forget && !entry.deposed.is_empty() {
         outcome = Outcome { acts: false, ..Outcome::new(VerdictKind::Delete, reason) };
     }
-    let held = entry.lifecycle.prevent_destroy
+    let held = actions::protects(planning, at, &entry.lifecycle)
         && outcome.what == VerdictKind::Delete
         && (outcome.acts || !entry.deposed.is_empty());
     if held {

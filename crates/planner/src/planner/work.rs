@@ -2,7 +2,7 @@
 //! what it unblocks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use consort_model::plan::{Mode, VerdictKind};
 use consort_model::state::Object;
@@ -35,10 +35,12 @@ pub(crate) struct Work {
     pub problems: Vec<Problem>,
     /// It cannot be planned.
     pub failed: bool,
+    /// The node for which its users wait, when that is not itself.
+    cause: Option<String>,
     /// Something happens to it; to values: to something that they come from.
     pub changes: bool,
     /// For values: the nodes that they come from.
-    pub through: Rc<Vec<Address>>,
+    pub through: Arc<Vec<Address>>,
     settled: bool,
 }
 
@@ -123,6 +125,7 @@ impl Planning {
         }
         let text = |text: &str| Partial::Scalar(Value::String(text.to_owned()));
         let mut attributes = self.input.deployment_attributes.clone();
+        attributes.entry("url".into()).or_insert(Partial::Unknown(Why::Apply));
         attributes.insert("name".into(), text(&self.input.deployment));
         attributes.insert("target".into(), text(target_driver(self.input.target)));
         self.values.set_deployment(attributes);
@@ -278,7 +281,9 @@ impl Planning {
         }
         let waits_for = node.dependencies.iter().find(|on| self.work[**on as usize].failed);
         if let Some(on) = waits_for {
-            return Some(Settled::Failed(Vec::new(), self.node(*on).address.to_string()));
+            let cause = self.work[*on as usize].cause.clone();
+            let cause = cause.unwrap_or_else(|| self.node(*on).address.to_string());
+            return Some(Settled::Failed(Vec::new(), cause));
         }
         match node.role {
             Role::Nothing | Role::Group => Some(Settled::Value(None)),
@@ -369,7 +374,10 @@ impl Planning {
             Settled::Node(outcome, value) => {
                 work.changes = outcome.acts;
                 work.outcome = Some(*outcome);
-                self.values.set(address, value);
+                // What is no longer declared is not among the instances that others refer to.
+                if self.graph.nodes[at as usize].role != Role::Removed {
+                    self.values.set(address, value);
+                }
             }
             Settled::Failed(problems, on) => self.settle_failed(at, &address, problems, &on),
         }
@@ -382,8 +390,8 @@ impl Planning {
     fn pass_through(&mut self, at: u32) {
         let changes = self.node(at).dependencies.iter().any(|on| self.work[*on as usize].changes);
         let through = match self.node(at).role {
-            Role::Local => Rc::new(actions::depends_on(self, at)),
-            _ => Rc::default(),
+            Role::Local => Arc::new(actions::depends_on(self, at)),
+            _ => Arc::default(),
         };
         let work = &mut self.work[at as usize];
         work.changes = changes;
@@ -406,7 +414,9 @@ impl Planning {
             Role::Output => {
                 self.outputs.insert(address.name().to_owned(), Partial::Unknown(Why::Apply));
             }
-            Role::Input | Role::Local | Role::Group | Role::Nothing => {}
+            Role::Input | Role::Local | Role::Group | Role::Nothing => {
+                work.cause = Some(on.to_owned()).filter(|on| !on.is_empty());
+            }
         }
     }
 }

@@ -50,7 +50,11 @@ pub fn summary(plan: &Plan) -> String {
     }
     let still = |what| plan.verdicts.values().filter(|verdict| verdict.what == what).count();
     let (unchanged, skipped) = (still(VerdictKind::Unchanged), still(VerdictKind::Skipped));
-    let left_out = if skipped == 0 { String::new() } else { format!(", {skipped} left out") };
+    let left_out = match (skipped, plan.only.is_empty()) {
+        (0, _) => String::new(),
+        (count, true) => format!(", {count} kept"),
+        (count, false) => format!(", {count} left out"),
+    };
     if parts.is_empty() {
         return format!("Nothing to do: {unchanged} unchanged{left_out}.");
     }
@@ -65,7 +69,7 @@ fn header(out: &mut String, plan: &Plan, style: &Style) {
         Mode::Destroy { volumes: false } => ", to destroy everything but named volumes",
         Mode::RefreshOnly => ", to record what is there",
     };
-    let follows = plan.parent.map_or_else(|| "the first one".to_owned(), |parent| format!("after {parent}"));
+    let follows = plan.parent.map_or_else(|| "first revision".to_owned(), |parent| format!("after {parent}"));
     let target = crate::input::target_driver(plan.target);
     let name = printable(&plan.deployment, false);
     let _ = writeln!(out, "{} on {target}, {follows}{what}\n", style.bold(&name));
