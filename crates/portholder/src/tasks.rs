@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ thread_local! {
 
 /// The most threads that forward.
 pub(crate) const MOST_WORKERS: usize = 16;
+
+/// A thread is kept busy by this many more tasks than another before work moves away from it.
+const SLACK: usize = 2;
 
 /// The number of the thread that this runs on, below [`MOST_WORKERS`].
 pub(crate) fn worker_index() -> usize {
@@ -39,22 +43,37 @@ pub(crate) enum TaskKind {
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    handles: Vec<Handle>,
-    next: AtomicUsize,
+    workers: Vec<Worker>,
     _stop: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    runtime: Handle,
+    /// Tasks that were spread to it and have not ended.
+    load: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn new(runtime: Handle) -> Self {
+        Self {
+            runtime,
+            load: Arc::default(),
+        }
+    }
 }
 
 impl Workers {
     /// The current runtime and `count - 1` threads more.
     pub(crate) fn start(count: usize) -> io::Result<Self> {
         let (stop, _) = watch::channel(());
-        let mut handles = vec![Handle::current()];
+        let mut workers = vec![Worker::new(Handle::current())];
         for index in 1..count.clamp(1, MOST_WORKERS) {
             let runtime = Builder::new_current_thread()
                 .enable_io()
                 .enable_time()
                 .build()?;
-            handles.push(runtime.handle().clone());
+            workers.push(Worker::new(runtime.handle().clone()));
             let mut stopped = stop.subscribe();
             std::thread::Builder::new()
                 .name(format!("forward-{index}"))
@@ -66,19 +85,43 @@ impl Workers {
                 })?;
         }
         Ok(Self {
-            handles,
-            next: AtomicUsize::new(0),
+            workers,
             _stop: stop,
         })
     }
 
-    /// Starts a task on the next thread in turn.
+    /// Starts a task on the least loaded thread; on this one unless another has clearly less to do, as
+    /// waking another thread costs more than a short connection.
     pub(crate) fn spread<F>(&self, _: TaskKind, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len();
-        self.handles[turn].spawn(task);
+        let load = |index: usize| self.workers[index].load.load(Relaxed);
+        let here = worker_index().min(self.workers.len() - 1);
+        let least = (0..self.workers.len())
+            .min_by_key(|index| load(*index))
+            .unwrap_or(here);
+        let chosen = if load(here) > load(least) + SLACK {
+            least
+        } else {
+            here
+        };
+        let worker = &self.workers[chosen];
+        worker.load.fetch_add(1, Relaxed);
+        let counted = Counted(Arc::clone(&worker.load));
+        worker.runtime.spawn(async move {
+            let _counted = counted;
+            task.await;
+        });
+    }
+}
+
+/// Counts for its thread until it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

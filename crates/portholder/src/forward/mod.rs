@@ -16,7 +16,7 @@ use crate::socket::reset_on_close;
 use crate::tasks::becomes_true;
 
 /// Serves one accepted connection to its end.
-pub(crate) async fn serve(shared: &Shared, client: TcpStream, patience: Duration) {
+pub(crate) async fn serve(shared: &Shared, mut client: TcpStream, patience: Duration) {
     let deadline = Instant::now() + patience;
     let mut closed = shared.closed();
     let connected = tokio::select! {
@@ -25,10 +25,10 @@ pub(crate) async fn serve(shared: &Shared, client: TcpStream, patience: Duration
         () = becomes_true(&mut closed) => Err(WaitedInVain),
     };
     match connected {
-        Ok((lease, target)) => {
+        Ok((lease, mut target)) => {
             let idle = Some(Duration::from_millis(shared.spec.idle_timeout_ms))
                 .filter(|idle| !idle.is_zero());
-            if relay(&client, &target, idle).await.is_err() {
+            if relay(&mut client, &mut target, idle).await.is_err() {
                 reset_on_close(&client);
                 reset_on_close(&target);
             }

@@ -42,7 +42,7 @@ impl Raw {
         line
     }
 
-    fn is_closed(mut self) -> bool {
+    fn ends(mut self) -> bool {
         matches!(self.reader.read(&mut [0]), Ok(0) | Err(_))
     }
 }
@@ -89,17 +89,17 @@ fn ends_connections_that_break_the_rules_and_serves_others() {
             .say("{\"request\":\"list\"}\n")
             .contains("hello_missing")
     );
-    assert!(early.is_closed());
+    assert!(early.ends());
     let mut other = Raw::connect(&home);
     assert!(
         other
             .say("{\"request\":\"hello\",\"protocol\":99}\n")
             .contains("unsupported_protocol")
     );
-    assert!(other.is_closed());
+    assert!(other.ends());
     let mut long = Raw::greeted(&home);
     long.say(&"x".repeat(600 * 1024));
-    assert!(long.is_closed());
+    assert!(long.ends());
     let mut half = Raw::greeted(&home);
     half.reader
         .get_mut()
@@ -113,7 +113,7 @@ fn ends_connections_that_break_the_rules_and_serves_others() {
 fn bounds_its_connections() {
     let home = Home::start();
     let held: Vec<_> = (0..128).map(|_| Raw::greeted(&home)).collect();
-    assert!(Raw::connect(&home).is_closed());
+    assert!(Raw::connect(&home).ends());
     drop(held);
 }
 
@@ -211,7 +211,7 @@ fn refuses_targets_of_an_older_generation() {
     );
     client.bind(spec("x")).unwrap();
     client.targets(&x, 5, vec![a.clone()]).unwrap();
-    client.targets(&x, 5, vec![a.clone()]).unwrap();
+    client.targets(&x, 5, vec![a]).unwrap();
     assert_eq!(
         client.targets(&x, 4, vec![b.clone()]).unwrap_err().code(),
         Some(FailureCode::StaleGeneration)

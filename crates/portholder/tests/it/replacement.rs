@@ -146,7 +146,7 @@ fn ten_replacements_fail_no_new_connection() {
     let last = replace(&home, &mut load, first, || Backend::replying("hello"));
     let (ok, failed) = load.finish();
     drop(last);
-    println!("{ok} connections, {} failed", failed.len());
+    eprintln!("{ok} connections, {} failed", failed.len());
     assert_eq!(failed, Vec::<String>::new());
 }
 
@@ -180,7 +180,7 @@ fn ten_replacements_fail_no_request_on_kept_connections() {
     let last = replace(&home, &mut load, first, || HttpBackend::start("hello"));
     let (ok, failed) = load.finish();
     drop(last);
-    println!("{ok} requests, {} failed", failed.len());
+    eprintln!("{ok} requests, {} failed", failed.len());
     assert_eq!(failed, Vec::<String>::new());
     let counts = home.client().counts(Some(&key("x"))).unwrap();
     assert_eq!(

@@ -94,7 +94,7 @@ fn kills_under_load_refuse_no_connection() {
     for (s, c, r) in clients.into_iter().map(|client| client.join().unwrap()) {
         (served, cut, refused) = (served + s, cut + c, refused + r);
     }
-    println!("{served} served, {cut} cut, {refused} refused");
+    eprintln!("{served} served, {cut} cut, {refused} refused");
     assert_eq!(refused, 0);
     assert!(
         cut <= 4 * 5,
@@ -214,7 +214,7 @@ fn stays_small() {
         client.bind(spec(&format!("s{number}"))).unwrap();
     }
     let kib = home.resident_kib();
-    println!("{kib} KiB with 50 listeners");
+    eprintln!("{kib} KiB with 50 listeners");
     // A debug build; the small profile is measured by the benchmarks.
     assert!(kib < 32 * 1024, "{kib} KiB");
 }
