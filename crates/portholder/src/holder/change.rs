@@ -23,8 +23,13 @@ impl Holder {
     /// Opens a listener, or finds that it is open already.
     pub(crate) async fn bind(&self, spec: ListenerSpec) -> Result<SocketAddr, Failure> {
         check_spec(&spec)?;
-        let key = spec.key.clone();
         let _changing = self.changing.lock().await;
+        self.bind_alone(spec).await
+    }
+
+    /// Only under `changing`.
+    async fn bind_alone(&self, spec: ListenerSpec) -> Result<SocketAddr, Failure> {
+        let key = spec.key.clone();
         let (address, kept) = self.ensure_bound(spec)?;
         if !kept {
             self.keep(&key).await?;
@@ -282,15 +287,18 @@ impl Holder {
     /// Until the listener is open and kept, or unbound.
     async fn reopen(self: Arc<Self>, key: &ListenerKey) {
         loop {
+            // Read and used under one lock: its owner may bind it with another mode at any time.
+            let changing = self.changing.lock().await;
             let spec = self
                 .lock()
                 .listeners
                 .get(key)
                 .map(|bound| bound.shared.spec.clone());
             let Some(spec) = spec else { return };
-            if self.bind(spec).await.is_ok() {
+            if self.bind_alone(spec).await.is_ok() {
                 return;
             }
+            drop(changing);
             sleep(REOPEN_EVERY).await;
         }
     }
