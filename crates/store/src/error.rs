@@ -72,3 +72,37 @@ pub(crate) fn corrupt(what: impl Into<String>) -> StoreError {
 pub(crate) fn closed() -> StoreError {
     failed("answer", "it is closed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(extended: i32) -> StoreError {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None);
+        writing("commit")(error)
+    }
+
+    #[test]
+    fn a_failed_sync_is_the_end_and_a_full_disk_is_not() {
+        for fatal in [
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_READ,
+        ] {
+            assert!(matches!(said(fatal), StoreError::Fatal { .. }), "{fatal}");
+        }
+        for full in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+            assert_eq!(said(full), StoreError::Full, "{full}");
+        }
+        for corrupt in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+            assert!(
+                matches!(said(corrupt), StoreError::Corrupt { .. }),
+                "{corrupt}"
+            );
+        }
+        assert!(matches!(
+            said(ffi::SQLITE_CONSTRAINT),
+            StoreError::Failed { .. }
+        ));
+    }
+}

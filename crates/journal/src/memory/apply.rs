@@ -424,7 +424,10 @@ fn check_generation(entry: &StateEntry, recorded: Option<&StateEntry>) -> Result
     if right {
         return Ok(());
     }
-    let recorded = recorded.map_or("nothing".to_owned(), |entry| entry.generation.to_string());
+    let recorded = recorded.map_or_else(
+        || "nothing".to_owned(),
+        |entry| entry.generation.to_string(),
+    );
     let problem = format!(
         "{} is recorded with {recorded}; {given} does not follow",
         entry.address

@@ -61,7 +61,7 @@ fn check_generation(
         return Ok(());
     }
     let shown = |generation| Generation(count(generation)).to_string();
-    let recorded = recorded.map_or("nothing".to_owned(), shown);
+    let recorded = recorded.map_or_else(|| "nothing".to_owned(), shown);
     let given = shown(given);
     Err(failed(
         DOING,
