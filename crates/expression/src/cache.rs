@@ -38,7 +38,10 @@ impl Default for ProgramCache {
 impl ProgramCache {
     /// A cache of at most `capacity` programs, at least one.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), held: Mutex::default() }
+        Self {
+            capacity: capacity.max(1),
+            held: Mutex::default(),
+        }
     }
 
     /// The compiled program, from the cache or new. Failures are not kept.
@@ -81,23 +84,45 @@ impl ProgramCache {
 impl Held {
     fn find(&mut self, text: &str, scope: &Scope) -> Option<Arc<Program>> {
         self.clock += 1;
-        let entry = self.programs.get_mut(text)?.iter_mut().find(|entry| entry.program.scope() == scope)?;
+        let entry = self
+            .programs
+            .get_mut(text)?
+            .iter_mut()
+            .find(|entry| entry.program.scope() == scope)?;
         entry.used = self.clock;
         Some(Arc::clone(&entry.program))
     }
 
     fn insert(&mut self, text: &str, program: Arc<Program>) {
-        let entry = Entry { program, used: self.clock };
-        self.programs.entry(text.to_owned()).or_default().push(entry);
+        let entry = Entry {
+            program,
+            used: self.clock,
+        };
+        self.programs
+            .entry(text.to_owned())
+            .or_default()
+            .push(entry);
         self.count += 1;
     }
 
     /// Forgets the oldest eighth at once, so that a full cache does not search at every miss.
     fn forget_oldest(&mut self, capacity: usize) {
-        let mut uses: Vec<u64> = self.programs.values().flatten().map(|entry| entry.used).collect();
+        let mut uses: Vec<u64> = self
+            .programs
+            .values()
+            .flatten()
+            .map(|entry| entry.used)
+            .collect();
         uses.sort_unstable();
         let keep = capacity - capacity / 8;
-        let Some(oldest) = uses.len().checked_sub(keep).and_then(|at| uses.get(at)).copied() else { return };
+        let Some(oldest) = uses
+            .len()
+            .checked_sub(keep)
+            .and_then(|at| uses.get(at))
+            .copied()
+        else {
+            return;
+        };
         self.programs.retain(|_, entries| {
             entries.retain(|entry| entry.used >= oldest);
             !entries.is_empty()

@@ -18,11 +18,18 @@ pub struct CompileError {
 
 impl CompileError {
     pub(crate) fn new(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { message: message.into(), span, hint: None }
+        Self {
+            message: message.into(),
+            span,
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 }
 
@@ -56,18 +63,32 @@ pub struct EvaluationError {
 impl EvaluationError {
     /// A bound named `name` was exceeded.
     pub fn limit(name: &str, message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Limit { name: name.to_owned() }, message: message.into() }
+        Self {
+            kind: ErrorKind::Limit {
+                name: name.to_owned(),
+            },
+            message: message.into(),
+        }
     }
 
     pub(crate) fn raised(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Raised, message: message.into() }
+        Self {
+            kind: ErrorKind::Raised,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn facts(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Facts, message: message.into() }
+        Self {
+            kind: ErrorKind::Facts,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Internal, message: message.into() }
+        Self {
+            kind: ErrorKind::Internal,
+            message: message.into(),
+        }
     }
 }

@@ -37,7 +37,10 @@ pub struct Facts<'a> {
 
 impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts").field("now_ms", &self.now_ms).field("files", &self.files.is_some()).finish()
+        f.debug_struct("Facts")
+            .field("now_ms", &self.now_ms)
+            .field("files", &self.files.is_some())
+            .finish()
     }
 }
 
@@ -59,7 +62,10 @@ pub(crate) fn evaluate(
 ) -> Result<Evaluation, EvaluationError> {
     let expected = program.scope().variables.len();
     if variables.len() != expected {
-        return Err(EvaluationError::facts(format!("expected {expected} variables, got {}", variables.len())));
+        return Err(EvaluationError::facts(format!(
+            "expected {expected} variables, got {}",
+            variables.len()
+        )));
     }
     match &program.run {
         How::Helper(_) => job(program, input, variables, facts, BTreeMap::new()),
@@ -83,10 +89,19 @@ fn follow<'a>(mut at: &'a Value, path: &[PathPart]) -> Option<&'a Value> {
     for part in path {
         at = match (at, part) {
             (Value::Null, _) => &Value::Null,
-            (Value::Object(entries), PathPart::Key(key)) => entries.get(key).unwrap_or(&Value::Null),
+            (Value::Object(entries), PathPart::Key(key)) => {
+                entries.get(key).unwrap_or(&Value::Null)
+            }
             (Value::Array(items), PathPart::Index(index)) => {
-                let index = if *index < 0 { index.checked_add_unsigned(items.len() as u64)? } else { *index };
-                usize::try_from(index).ok().and_then(|index| items.get(index)).unwrap_or(&Value::Null)
+                let index = if *index < 0 {
+                    index.checked_add_unsigned(items.len() as u64)?
+                } else {
+                    *index
+                };
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|index| items.get(index))
+                    .unwrap_or(&Value::Null)
             }
             _ => return None,
         };
@@ -98,12 +113,15 @@ fn follow<'a>(mut at: &'a Value, path: &[PathPart]) -> Option<&'a Value> {
 fn whole(value: &Value) -> Result<Value, EvaluationError> {
     let limits = Limits::default();
     let mut entry = Entry::new(MAX_RESULT, &limits);
-    entry.part(value, Projection::all(), 0).map_err(|error| match error.kind {
-        crate::ErrorKind::Limit { name } if name == "input" => {
-            EvaluationError::limit("result", format!("the result has more than {MAX_RESULT} bytes"))
-        }
-        _ => error,
-    })
+    entry
+        .part(value, Projection::all(), 0)
+        .map_err(|error| match error.kind {
+            crate::ErrorKind::Limit { name } if name == "input" => EvaluationError::limit(
+                "result",
+                format!("the result has more than {MAX_RESULT} bytes"),
+            ),
+            _ => error,
+        })
 }
 
 fn here(
@@ -145,7 +163,10 @@ fn enter(
     };
     match all() {
         Ok(values) => Ok(Some(values)),
-        Err(EvaluationError { kind: crate::ErrorKind::Limit { name }, .. }) if name == "input" => Ok(None),
+        Err(EvaluationError {
+            kind: crate::ErrorKind::Limit { name },
+            ..
+        }) if name == "input" => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -154,8 +175,16 @@ fn enter(
 /// too large without them.
 fn file_budget(program: &Program, fast: &Fast, measure: Measure) -> Option<usize> {
     let growth = fast.growth;
-    let items = if growth.splits { measure.bytes } else { measure.nodes.saturating_mul(4) };
-    let repetitions = if growth.repeats { items.saturating_add(1) } else { 1 };
+    let items = if growth.splits {
+        measure.bytes
+    } else {
+        measure.nodes.saturating_mul(4)
+    };
+    let repetitions = if growth.repeats {
+        items.saturating_add(1)
+    } else {
+        1
+    };
     let made = repetitions.saturating_mul(program.text().len());
     let weight = usize::try_from(growth.weight).unwrap_or(usize::MAX).max(1);
     (MAX_RESULT / weight).checked_sub(measure.bytes.saturating_add(made))
@@ -170,8 +199,14 @@ pub(crate) fn outputs(
     limits: Limits,
 ) -> Result<Value, EvaluationError> {
     // A defect of the interpreter must not end the process.
-    let caught = catch_unwind(AssertUnwindSafe(|| gather(run, filter, input, variables, limits)));
-    caught.unwrap_or_else(|_| Err(EvaluationError::internal("the expression interpreter failed on this input")))
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        gather(run, filter, input, variables, limits)
+    }));
+    caught.unwrap_or_else(|_| {
+        Err(EvaluationError::internal(
+            "the expression interpreter failed on this input",
+        ))
+    })
 }
 
 fn gather(
@@ -224,7 +259,10 @@ fn raised(run: &Run<'_>, error: jaq_json::Error) -> EvaluationError {
 /// The message of a raised error, cut to a bounded length without writing all of it.
 pub(crate) fn message(error: &jaq_json::Error) -> String {
     use fmt::Write;
-    let mut out = Cut { text: String::new(), left: MAX_MESSAGE };
+    let mut out = Cut {
+        text: String::new(),
+        left: MAX_MESSAGE,
+    };
     let complete = write!(out, "{error}").is_ok();
     let mut text = out.text;
     if complete {
@@ -265,7 +303,9 @@ fn job(
     let mut entry = Entry::new(MAX_INPUT, &limits);
     let input = entry.part(input, &program.input_parts, 0)?;
     let values = variables.iter().zip(&program.variable_parts);
-    let values = values.map(|(value, keep)| entry.part(value, keep, 0)).collect::<Result<_, _>>()?;
+    let values = values
+        .map(|(value, keep)| entry.part(value, keep, 0))
+        .collect::<Result<_, _>>()?;
     if let Some(available) = facts.files {
         for path in &program.literal_files {
             if !files.contains_key(path) {
@@ -273,11 +313,17 @@ fn job(
             }
         }
     }
-    let bytes = files.values().map(|read| read.as_ref().map_or(0, String::len)).fold(0, usize::saturating_add);
+    let bytes = files
+        .values()
+        .map(|read| read.as_ref().map_or(0, String::len))
+        .fold(0, usize::saturating_add);
     if bytes > crate::limits::MAX_FILES {
         return Err(EvaluationError::limit(
             "files",
-            format!("the files of the expression have more than {} bytes", crate::limits::MAX_FILES),
+            format!(
+                "the files of the expression have more than {} bytes",
+                crate::limits::MAX_FILES
+            ),
         ));
     }
     Ok(Evaluation::NeedsHelper(HelperJob {
@@ -286,7 +332,11 @@ fn job(
         input,
         variables: values,
         now_ms: facts.now_ms,
-        files: if facts.files.is_some() { Some(files) } else { None },
+        files: if facts.files.is_some() {
+            Some(files)
+        } else {
+            None
+        },
         limits,
     }))
 }

@@ -13,16 +13,16 @@ use std::io::{self, BufRead, Read, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::analysis::names;
+use crate::analysis::projection::Projection;
 use crate::error::EvaluationError;
 use crate::evaluate::{Facts, Files, outputs};
 use crate::interpreter::Run;
 use crate::limits::{Limits, MAX_INPUT, MAX_JOB_LINE};
 use crate::program::compile_filter;
 use crate::scope::Scope;
-use crate::value::Entry;
-use crate::analysis::names;
-use crate::analysis::projection::Projection;
 use crate::syntax;
+use crate::value::Entry;
 
 /// One evaluation, with all that it needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,10 @@ impl HelperAnswer {
 
     /// The answer to give when the process ended by itself: it ran out of memory or stack.
     pub fn died() -> Self {
-        Self::Error(EvaluationError::limit("memory", "the expression used more memory or stack than it may"))
+        Self::Error(EvaluationError::limit(
+            "memory",
+            "the expression used more memory or stack than it may",
+        ))
     }
 }
 
@@ -87,7 +90,10 @@ impl Files for Sent<'_> {
         match self.0.get(path) {
             Some(Ok(text)) => Ok(text.clone().into_bytes()),
             Some(Err(reason)) => Err(reason.clone()),
-            None => Err("an expression that is not simple can read only files whose path is written out".to_owned()),
+            None => Err(
+                "an expression that is not simple can read only files whose path is written out"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -110,11 +116,23 @@ fn run(job: &HelperJob) -> Result<Value, EvaluationError> {
     let filter = compile_filter(&job.text, parsed.term, &job.scope, false).map_err(not_compiled)?;
     let mut entry = Entry::new(MAX_INPUT, &job.limits);
     let input = entry.val(&job.input, Projection::all(), 0)?;
-    let variables = job.variables.iter().map(|value| entry.val(value, Projection::all(), 0));
+    let variables = job
+        .variables
+        .iter()
+        .map(|value| entry.val(value, Projection::all(), 0));
     let variables = variables.collect::<Result<Vec<_>, _>>()?;
     let sent = job.files.as_ref().map(Sent);
-    let facts = Facts { now_ms: job.now_ms, files: sent.as_ref().map(|sent| sent as &dyn Files) };
-    outputs(&Run::new(&facts, true, 0), &filter, input, variables, job.limits)
+    let facts = Facts {
+        now_ms: job.now_ms,
+        files: sent.as_ref().map(|sent| sent as &dyn Files),
+    };
+    outputs(
+        &Run::new(&facts, true, 0),
+        &filter,
+        input,
+        variables,
+        job.limits,
+    )
 }
 
 /// Answers jobs, one JSON line for each, until the input ends. It sets no limits on the process.
@@ -132,7 +150,10 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
             return Ok(());
         }
         if line.len() > MAX_JOB_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a job is too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a job is too large",
+            ));
         }
         let job: HelperJob = serde_json::from_slice(&line)?;
         serde_json::to_writer(&mut output, &run_job(&job))?;

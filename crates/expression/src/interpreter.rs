@@ -77,11 +77,16 @@ impl<'a> Run<'a> {
         input: Val,
         variables: Vec<Val>,
     ) -> impl Iterator<Item = Result<Val, jaq_json::Error>> + 'f {
-        let data = Data { lut: &filter.lut, run: self };
+        let data = Data {
+            lut: &filter.lut,
+            run: self,
+        };
         let context = Ctx::<Interpreter>::new(data, Vars::new(variables));
         filter.id.run((context, input)).map(|output| {
             output.map_err(|exception| {
-                exception.get_err().unwrap_or_else(|_| jaq_core::Error::str("the expression left its bounds"))
+                exception
+                    .get_err()
+                    .unwrap_or_else(|_| jaq_core::Error::str("the expression left its bounds"))
             })
         })
     }
@@ -104,7 +109,9 @@ impl<'a> Data<'a> {
 
     pub(crate) fn now_ms(&self) -> Result<i64, jaq_json::Error> {
         self.run.facts.now_ms.ok_or_else(|| {
-            self.run.missing.set(Some("`now` was used, but no time was given"));
+            self.run
+                .missing
+                .set(Some("`now` was used, but no time was given"));
             jaq_core::Error::str("no time was given")
         })
     }
@@ -123,7 +130,9 @@ impl<'a> Data<'a> {
     /// The text of a file of the bundle.
     pub(crate) fn file(&self, path: &str) -> Result<String, jaq_json::Error> {
         let Some(files) = self.run.facts.files else {
-            self.run.missing.set(Some("a file was asked for, but no files were given"));
+            self.run
+                .missing
+                .set(Some("a file was asked for, but no files were given"));
             return Err(jaq_core::Error::str("no files were given"));
         };
         let read = read_text(files, path);
@@ -133,7 +142,10 @@ impl<'a> Data<'a> {
             return Err(self.exceeded("files"));
         }
         self.run.bytes_read.set(total);
-        self.run.files.borrow_mut().insert(path.to_owned(), read.clone());
+        self.run
+            .files
+            .borrow_mut()
+            .insert(path.to_owned(), read.clone());
         self.charge(bytes)?;
         read.map_err(jaq_core::Error::str)
     }
@@ -141,7 +153,9 @@ impl<'a> Data<'a> {
 
 /// Reads a file as text; the error is for a user.
 pub(crate) fn read_text(files: &dyn crate::Files, path: &str) -> Result<String, String> {
-    let bytes = files.read(path).map_err(|error| format!("file `{path}`: {error}"))?;
+    let bytes = files
+        .read(path)
+        .map_err(|error| format!("file `{path}`: {error}"))?;
     String::from_utf8(bytes).map_err(|_| format!("file `{path}` is not UTF-8 text"))
 }
 
@@ -149,17 +163,29 @@ pub(crate) fn read_text(files: &dyn crate::Files, path: &str) -> Result<String, 
 pub(crate) fn compile(term: Term<'_>, variables: &[String]) -> Result<Filter<Interpreter>, String> {
     let linked = library::link(&term);
     let names: Vec<String> = variables.iter().map(|name| format!("${name}")).collect();
-    let main = Def { name: MAIN, args: Vec::new(), body: term };
+    let main = Def {
+        name: MAIN,
+        args: Vec::new(),
+        body: term,
+    };
     let arena = Arena::default();
     let modules = Loader::new(linked.definitions.into_iter().chain([main]))
-        .load(&arena, File { code: MAIN, path: () })
+        .load(
+            &arena,
+            File {
+                code: MAIN,
+                path: (),
+            },
+        )
         .map_err(|_| "the program cannot be loaded".to_owned())?;
     Compiler::default()
         .with_global_vars(names.iter().map(String::as_str))
         .with_funs(linked.natives)
         .compile(modules)
         .map_err(|errors| {
-            let names = errors.iter().flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name));
+            let names = errors
+                .iter()
+                .flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name));
             format!("undefined: {}", names.collect::<Vec<_>>().join(", "))
         })
 }

@@ -7,14 +7,14 @@ pub const MAX_TEXT: usize = 64 * 1024;
 /// Longest expression that runs in this process, in bytes.
 pub const MAX_FAST_TEXT: usize = 8 * 1024;
 /// Deepest nesting of brackets and strings in any expression.
-pub const MAX_NESTING: usize = 64;
+pub const MAX_NESTING: usize = 48;
 /// Deepest nesting of brackets and strings of an expression that runs in this process.
 pub const MAX_FAST_NESTING: usize = 32;
 /// Most tokens in a row, summed over the brackets round them. It bounds how deep parser, analysis
 /// and interpreter recurse on chains such as `1 + 1 + …`.
-pub const MAX_CHAIN: usize = 512;
+pub const MAX_CHAIN: usize = 400;
 /// As [`MAX_CHAIN`], for an expression that runs in this process.
-pub const MAX_FAST_CHAIN: usize = 256;
+pub const MAX_FAST_CHAIN: usize = 200;
 /// Deepest nesting of arrays and objects in inputs and results. `serde_json` refuses to read 128
 /// levels, so this leaves room for a record round a value.
 pub const MAX_DEPTH: usize = 120;

@@ -86,7 +86,9 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Program, CompileError> {
     };
     let input_parts = Projection::of(references.iter().map(|reference| reference.path.as_slice()));
     let variable_parts = scope.variables.iter().map(|name| {
-        let of_name = variable_references.iter().filter(|reference| reference.name == *name);
+        let of_name = variable_references
+            .iter()
+            .filter(|reference| reference.name == *name);
         Projection::of(of_name.map(|reference| reference.path.as_slice()))
     });
     Ok(Program {
@@ -123,7 +125,10 @@ fn plain_path(term: &Term<'_>, scope: &Scope) -> Option<(Root, Vec<PathPart>)> {
         TermOf::Id => Root::Input,
         TermOf::Var(name) => {
             // Of two variables of one name, the last is seen.
-            let position = scope.variables.iter().rposition(|known| name.strip_prefix('$') == Some(known));
+            let position = scope
+                .variables
+                .iter()
+                .rposition(|known| name.strip_prefix('$') == Some(known));
             Root::Variable(position?)
         }
         _ => return None,
@@ -206,6 +211,9 @@ impl Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("text", &self.text).field("class", &self.class()).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("text", &self.text)
+            .field("class", &self.class())
+            .finish_non_exhaustive()
     }
 }

@@ -22,9 +22,12 @@ pub fn canonical(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(canonical_number(&number)),
         Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
-        Value::Object(entries) => {
-            Value::Object(entries.into_iter().map(|(key, item)| (key, canonical(item))).collect())
-        }
+        Value::Object(entries) => Value::Object(
+            entries
+                .into_iter()
+                .map(|(key, item)| (key, canonical(item)))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -33,12 +36,22 @@ fn canonical_number(number: &Number) -> Number {
     if number.is_i64() || number.is_u64() {
         return number.clone();
     }
-    number.as_f64().and_then(integral).map_or_else(|| number.clone(), Number::from)
+    number
+        .as_f64()
+        .and_then(integral)
+        .map_or_else(|| number.clone(), Number::from)
+}
+
+/// The least integer, in a form that jaq can negate without overflow.
+fn least_integer() -> Val {
+    let positive = Val::Num(Num::from_integral(1u64 << 63));
+    (-positive).unwrap_or_default()
 }
 
 /// A number of jaq in canonical form; all else as it is.
 pub(crate) fn canonical_val(value: Val) -> Val {
     match value {
+        Val::Num(Num::Int(isize::MIN)) => least_integer(),
         Val::Num(Num::Float(number)) => match integral(number) {
             Some(integer) => Val::from(integer as isize),
             None => Val::Num(Num::Float(number)),
@@ -69,7 +82,11 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(max_bytes: usize, limits: &Limits) -> Self {
-        Self { measure: Measure::default(), max_bytes, max_depth: limits.depth }
+        Self {
+            measure: Measure::default(),
+            max_bytes,
+            max_depth: limits.depth,
+        }
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), EvaluationError> {
@@ -78,7 +95,10 @@ impl Entry {
         if self.measure.bytes > self.max_bytes {
             return Err(EvaluationError::limit(
                 "input",
-                format!("input and variables have more than {} bytes", self.max_bytes),
+                format!(
+                    "input and variables have more than {} bytes",
+                    self.max_bytes
+                ),
             ));
         }
         Ok(())
@@ -95,7 +115,12 @@ impl Entry {
     }
 
     /// The value for jaq. `depth` is how many arrays and objects are round it.
-    pub(crate) fn val(&mut self, value: &Value, keep: &Projection, depth: usize) -> Result<Val, EvaluationError> {
+    pub(crate) fn val(
+        &mut self,
+        value: &Value,
+        keep: &Projection,
+        depth: usize,
+    ) -> Result<Val, EvaluationError> {
         match value {
             Value::Null => self.count(4).map(|()| Val::Null),
             Value::Bool(flag) => self.count(5).map(|()| Val::Bool(*flag)),
@@ -107,7 +132,10 @@ impl Entry {
             Value::Array(items) => {
                 self.enter(depth)?;
                 self.count(2 + items.len())?;
-                items.iter().map(|item| self.val(item, Projection::all(), depth + 1)).collect()
+                items
+                    .iter()
+                    .map(|item| self.val(item, Projection::all(), depth + 1))
+                    .collect()
             }
             Value::Object(entries) => {
                 self.enter(depth)?;
@@ -116,7 +144,10 @@ impl Entry {
                 for (key, item) in entries {
                     if let Some(keep) = keep.of_key(key) {
                         self.measure.bytes += json_length(key) + 2;
-                        map.insert(Val::utf8_str(key.clone().into_bytes()), self.val(item, keep, depth + 1)?);
+                        map.insert(
+                            Val::utf8_str(key.clone().into_bytes()),
+                            self.val(item, keep, depth + 1)?,
+                        );
                     }
                 }
                 Ok(Val::obj(map))
@@ -125,15 +156,24 @@ impl Entry {
     }
 
     /// The part of the value that the projection names, as JSON.
-    pub(crate) fn part(&mut self, value: &Value, keep: &Projection, depth: usize) -> Result<Value, EvaluationError> {
+    pub(crate) fn part(
+        &mut self,
+        value: &Value,
+        keep: &Projection,
+        depth: usize,
+    ) -> Result<Value, EvaluationError> {
         match value {
             Value::Null | Value::Bool(_) => self.count(5).map(|()| value.clone()),
-            Value::Number(number) => self.count(20).map(|()| Value::Number(canonical_number(number))),
+            Value::Number(number) => self
+                .count(20)
+                .map(|()| Value::Number(canonical_number(number))),
             Value::String(text) => self.count(json_length(text)).map(|()| value.clone()),
             Value::Array(items) => {
                 self.enter(depth)?;
                 self.count(2 + items.len())?;
-                let items = items.iter().map(|item| self.part(item, Projection::all(), depth + 1));
+                let items = items
+                    .iter()
+                    .map(|item| self.part(item, Projection::all(), depth + 1));
                 items.collect::<Result<_, _>>().map(Value::Array)
             }
             Value::Object(entries) => {
@@ -154,6 +194,7 @@ impl Entry {
 
 fn number_val(number: &Number) -> Val {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (Some(i64::MIN), ..) => least_integer(),
         (Some(integer), ..) => Val::Num(Num::from_integral(integer)),
         (_, Some(integer), _) => Val::Num(Num::from_integral(integer)),
         (.., Some(float)) => canonical_val(Val::Num(Num::Float(float))),
@@ -182,7 +223,11 @@ pub(crate) struct Exit {
 
 impl Exit {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, bytes: 0, deepest: 0 }
+        Self {
+            limits,
+            bytes: 0,
+            deepest: 0,
+        }
     }
 
     /// The nesting of the deepest value so far.
@@ -234,7 +279,10 @@ impl Exit {
         if self.bytes > self.limits.result_bytes {
             return Err(EvaluationError::limit(
                 "result",
-                format!("the result has more than {} bytes", self.limits.result_bytes),
+                format!(
+                    "the result has more than {} bytes",
+                    self.limits.result_bytes
+                ),
             ));
         }
         Ok(())

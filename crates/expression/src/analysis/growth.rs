@@ -19,7 +19,12 @@ pub(crate) struct Growth {
 
 /// Bounds of a program that the whitelist allows.
 pub(crate) fn of(term: &Term<'_>) -> Growth {
-    Growth { weight: weight(term), depth: depth(term), repeats: repeats(term), splits: splits(term) }
+    Growth {
+        weight: weight(term),
+        depth: depth(term),
+        repeats: repeats(term),
+        splits: splits(term),
+    }
 }
 
 fn weight(term: &Term<'_>) -> u64 {
@@ -40,10 +45,16 @@ fn weight(term: &Term<'_>) -> u64 {
             }
             sum
         }
-        TermOf::BinOp(left, BinaryOp::Pipe(None), right) => weight(left).max(1).saturating_mul(weight(right).max(1)),
-        TermOf::BinOp(left, BinaryOp::Math(jaq_core::ops::Math::Div), right) if !matches!(**right, TermOf::Num(_)) => {
+        TermOf::BinOp(left, BinaryOp::Pipe(None), right) => {
+            weight(left).max(1).saturating_mul(weight(right).max(1))
+        }
+        TermOf::BinOp(left, BinaryOp::Math(jaq_core::ops::Math::Div), right)
+            if !matches!(**right, TermOf::Num(_)) =>
+        {
             // Of text, division is a split.
-            weight(left).saturating_add(weight(right)).saturating_mul(SPLIT)
+            weight(left)
+                .saturating_add(weight(right))
+                .saturating_mul(SPLIT)
         }
         // `{a}` is `{a: .a}`.
         TermOf::Obj(entries) => entries
@@ -64,8 +75,12 @@ fn call(name: &str, arguments: &[Term<'_>]) -> u64 {
     match (name, arguments) {
         // Their argument gets the input or its parts, which are no more than the whole.
         ("map" | "any" | "all" | "select", _) => arguments_weight.max(1),
-        ("join", [separator]) => 1 + literal_string(separator).map_or(MAX_JOIN, |text| text.len() as u64),
-        _ => arguments_weight.saturating_add(1).saturating_mul(call_weight(name)),
+        ("join", [separator]) => {
+            1 + literal_string(separator).map_or(MAX_JOIN, |text| text.len() as u64)
+        }
+        _ => arguments_weight
+            .saturating_add(1)
+            .saturating_mul(call_weight(name)),
     }
 }
 
@@ -95,7 +110,9 @@ fn depth(term: &Term<'_>) -> usize {
         TermOf::Arr(Some(inner)) => 1 + depth(inner),
         TermOf::Arr(None) => 1,
         TermOf::Obj(entries) => {
-            let parts = entries.iter().flat_map(|(key, value)| std::iter::once(key).chain(value));
+            let parts = entries
+                .iter()
+                .flat_map(|(key, value)| std::iter::once(key).chain(value));
             1 + parts.map(depth).max().unwrap_or(0)
         }
         TermOf::BinOp(left, BinaryOp::Pipe(_), right) => depth(left) + depth(right),
@@ -128,11 +145,25 @@ fn any(term: &Term<'_>, test: fn(&Term<'_>) -> bool) -> bool {
 
 fn repeats(term: &Term<'_>) -> bool {
     any(term, |term| match term {
-        TermOf::Path(_, path) => {
-            path.0.iter().any(|(part, _)| matches!(part, crate::syntax::Part::Range(None, None)))
-        }
+        TermOf::Path(_, path) => path
+            .0
+            .iter()
+            .any(|(part, _)| matches!(part, crate::syntax::Part::Range(None, None))),
         TermOf::Call(name, _) => {
-            matches!(*name, "map" | "any" | "all" | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by" | "join" | "keys" | "to_entries")
+            matches!(
+                *name,
+                "map"
+                    | "any"
+                    | "all"
+                    | "sort_by"
+                    | "group_by"
+                    | "unique_by"
+                    | "min_by"
+                    | "max_by"
+                    | "join"
+                    | "keys"
+                    | "to_entries"
+            )
         }
         _ => false,
     })

@@ -9,7 +9,13 @@ use crate::syntax::{BinaryOp, Def, Pattern, Term, TermOf, span_in, visit};
 
 /// Checks functions, variables and labels.
 pub(crate) fn check(text: &str, term: &Term<'_>, scope: &Scope) -> Result<(), CompileError> {
-    let mut names = Names { text, scope, variables: Vec::new(), labels: Vec::new(), functions: Vec::new() };
+    let mut names = Names {
+        text,
+        scope,
+        variables: Vec::new(),
+        labels: Vec::new(),
+        functions: Vec::new(),
+    };
     names.term(term)
 }
 
@@ -46,7 +52,9 @@ impl Names<'_, '_> {
                 self.pattern(pattern)?;
                 self.with_pattern(pattern, |names| names.term(right))
             }
-            TermOf::Fold(word, source, pattern, arguments) => self.fold(word, source, pattern, arguments),
+            TermOf::Fold(word, source, pattern, arguments) => {
+                self.fold(word, source, pattern, arguments)
+            }
             TermOf::Def(definitions, body) => self.definitions(definitions, body),
             _ => self.children(term),
         }
@@ -69,16 +77,29 @@ impl Names<'_, '_> {
         pattern: &Pattern<'_>,
         arguments: &[Term<'_>],
     ) -> Result<(), CompileError> {
-        let fits = if word == "reduce" { arguments.len() == 2 } else { matches!(arguments.len(), 2 | 3) };
+        let fits = if word == "reduce" {
+            arguments.len() == 2
+        } else {
+            matches!(arguments.len(), 2 | 3)
+        };
         if !fits {
-            let takes = if word == "reduce" { "(init; update)" } else { "(init; update) or (init; update; extract)" };
-            return Err(CompileError::new(format!("`{word}` takes {takes}"), self.span(word)));
+            let takes = if word == "reduce" {
+                "(init; update)"
+            } else {
+                "(init; update) or (init; update; extract)"
+            };
+            return Err(CompileError::new(
+                format!("`{word}` takes {takes}"),
+                self.span(word),
+            ));
         }
         self.term(source)?;
         self.pattern(pattern)?;
         let mut arguments = arguments.iter();
         arguments.next().map_or(Ok(()), |init| self.term(init))?;
-        self.with_pattern(pattern, |names| arguments.try_for_each(|argument| names.term(argument)))
+        self.with_pattern(pattern, |names| {
+            arguments.try_for_each(|argument| names.term(argument))
+        })
     }
 
     fn pattern(&mut self, pattern: &Pattern<'_>) -> Result<(), CompileError> {
@@ -99,11 +120,16 @@ impl Names<'_, '_> {
         result
     }
 
-    fn definitions(&mut self, definitions: &[Def<'_>], body: &Term<'_>) -> Result<(), CompileError> {
+    fn definitions(
+        &mut self,
+        definitions: &[Def<'_>],
+        body: &Term<'_>,
+    ) -> Result<(), CompileError> {
         let before = self.functions.len();
         let mut checked = Ok(());
         for definition in definitions {
-            self.functions.push((definition.name.to_owned(), definition.args.len()));
+            self.functions
+                .push((definition.name.to_owned(), definition.args.len()));
             checked = self.definition(definition);
             if checked.is_err() {
                 break;
@@ -141,16 +167,30 @@ impl Names<'_, '_> {
             return Ok(());
         }
         if let Some(reason) = library::withheld_variable(name) {
-            return Err(CompileError::new(format!("`{name}` is not allowed: {reason}"), self.span(name)));
+            return Err(CompileError::new(
+                format!("`{name}` is not allowed: {reason}"),
+                self.span(name),
+            ));
         }
-        let error = CompileError::new(format!("there is no variable `{name}` here"), self.span(name));
-        let locals = self.variables.iter().filter_map(|known| known.strip_prefix('$'));
+        let error = CompileError::new(
+            format!("there is no variable `{name}` here"),
+            self.span(name),
+        );
+        let locals = self
+            .variables
+            .iter()
+            .filter_map(|known| known.strip_prefix('$'));
         let all = locals.chain(self.scope.variables.iter().map(String::as_str));
         Err(match library::nearest(global, all) {
             Some(near) => error.hint(format!("Did you mean `${near}`?")),
             None if self.scope.variables.is_empty() => error,
             None => {
-                let names: Vec<String> = self.scope.variables.iter().map(|name| format!("${name}")).collect();
+                let names: Vec<String> = self
+                    .scope
+                    .variables
+                    .iter()
+                    .map(|name| format!("${name}"))
+                    .collect();
                 error.hint(format!("There are: {}.", names.join(", ")))
             }
         })
@@ -160,17 +200,27 @@ impl Names<'_, '_> {
         if self.labels.iter().any(|known| known == name) {
             return Ok(());
         }
-        Err(CompileError::new(format!("there is no label `{name}` round this `break`"), self.span(name)))
+        Err(CompileError::new(
+            format!("there is no label `{name}` round this `break`"),
+            self.span(name),
+        ))
     }
 
     fn function(&self, name: &str, arity: usize) -> Result<(), CompileError> {
-        if self.functions.iter().any(|(known, arguments)| known == name && *arguments == arity) {
+        if self
+            .functions
+            .iter()
+            .any(|(known, arguments)| known == name && *arguments == arity)
+        {
             return Ok(());
         }
         let span = self.span(name);
         if let Some((reason, hint)) = library::withheld_function(name, self.scope) {
             let error = CompileError::new(format!("`{name}` is not allowed: {reason}"), span);
-            return Err(hint.map_or(error.clone(), |hint| error.hint(hint)));
+            return Err(match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            });
         }
         if library::exists(name, arity) {
             return Ok(());
@@ -184,13 +234,21 @@ impl Names<'_, '_> {
             .map(|(_, arity)| arity.to_string())
             .collect();
         if !arities.is_empty() {
-            let message = format!("`{name}` does not take {arity} arguments but {}", arities.join(" or "));
+            let message = format!(
+                "`{name}` does not take {arity} arguments but {}",
+                arities.join(" or ")
+            );
             return CompileError::new(message, span).hint("Arguments are separated by `;`.");
         }
         let error = CompileError::new(format!("there is no function `{name}`"), span.clone());
         let before = self.text[..span.start].trim_end();
-        if span.start == before.len() && before.ends_with('-') && !before.trim_end_matches('-').ends_with(' ') {
-            return error.hint("A key with a dash is written in brackets and quotes: `.resources[\"my-api\"]`.");
+        if span.start == before.len()
+            && before.ends_with('-')
+            && !before.trim_end_matches('-').ends_with(' ')
+        {
+            return error.hint(
+                "A key with a dash is written in brackets and quotes: `.resources[\"my-api\"]`.",
+            );
         }
         if name.contains("::") {
             return error.hint("Expressions have no modules.");
@@ -199,7 +257,10 @@ impl Names<'_, '_> {
         let locals = self.functions.iter().map(|(known, _)| known.as_str());
         match library::nearest(name, locals.chain(known)) {
             Some(near) => error.hint(format!("Did you mean `{near}`?")),
-            None => error.hint(format!("For a key write `.{}`, for text `\"{name}\"`.", name.trim_start_matches('@'))),
+            None => error.hint(format!(
+                "For a key write `.{}`, for text `\"{name}\"`.",
+                name.trim_start_matches('@')
+            )),
         }
     }
 }

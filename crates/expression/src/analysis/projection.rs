@@ -15,7 +15,10 @@ pub(crate) struct Projection {
 impl Projection {
     /// Everything.
     pub(crate) fn all() -> &'static Self {
-        static ALL: Projection = Projection { whole: true, keys: BTreeMap::new() };
+        static ALL: Projection = Projection {
+            whole: true,
+            keys: BTreeMap::new(),
+        };
         &ALL
     }
 
@@ -30,7 +33,9 @@ impl Projection {
 
     fn add(&mut self, path: &[PathPart]) {
         match path {
-            [PathPart::Key(key), rest @ ..] if !self.whole => self.keys.entry(key.clone()).or_default().add(rest),
+            [PathPart::Key(key), rest @ ..] if !self.whole => {
+                self.keys.entry(key.clone()).or_default().add(rest)
+            }
             [PathPart::Key(_), ..] => {}
             // A path ends here, or goes on in a way that is known only when it runs.
             _ => *self = Self::all().clone(),
@@ -39,6 +44,10 @@ impl Projection {
 
     /// What to keep under this key; `None` for nothing.
     pub(crate) fn of_key(&self, key: &str) -> Option<&Self> {
-        if self.whole { Some(Self::all()) } else { self.keys.get(key) }
+        if self.whole {
+            Some(Self::all())
+        } else {
+            self.keys.get(key)
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::sources::{MAX_SOURCES, Root, Source, Sources, merge};
 use crate::scope::Scope;
 use crate::syntax::{
-    BinaryOp, Def, Opt, Part, Pattern, PatternOf, StrPartOf, Term, TermOf, literal_integer, literal_string, span_in,
-    visit,
+    BinaryOp, Def, Opt, Part, Pattern, PatternOf, StrPartOf, Term, TermOf, literal_integer,
+    literal_string, span_in, visit,
 };
 
 /// One step of a path.
@@ -44,8 +44,19 @@ pub struct VariableReference {
 }
 
 /// All references, sorted by path, each once.
-pub(crate) fn find(text: &str, term: &Term<'_>, scope: &Scope) -> (Vec<Reference>, Vec<VariableReference>) {
-    let mut finder = Finder { text, scope, found: Vec::new(), steps: MAX_STEPS, depth: 0, exhausted: false };
+pub(crate) fn find(
+    text: &str,
+    term: &Term<'_>,
+    scope: &Scope,
+) -> (Vec<Reference>, Vec<VariableReference>) {
+    let mut finder = Finder {
+        text,
+        scope,
+        found: Vec::new(),
+        steps: MAX_STEPS,
+        depth: 0,
+        exhausted: false,
+    };
     let environment = Environment(None);
     let output = finder.term(term, &Input::new(Root::Input), &environment, 0);
     finder.read(output);
@@ -62,7 +73,11 @@ fn split(text: &str, found: Sources) -> (Vec<Reference>, Vec<VariableReference>)
         let span = span.unwrap_or(0..text.len());
         match root {
             Root::Input => references.push(Reference { path, span }),
-            Root::Variable(name) => variables.push(VariableReference { name: name.to_string(), path, span }),
+            Root::Variable(name) => variables.push(VariableReference {
+                name: name.to_string(),
+                path,
+                span,
+            }),
         }
     }
     references.sort_by(|a: &Reference, b| a.path.cmp(&b.path));
@@ -86,10 +101,17 @@ struct Input {
 
 impl Input {
     fn new(root: Root) -> Self {
-        Self::of(vec![Source { root, path: Vec::new(), span: None }])
+        Self::of(vec![Source {
+            root,
+            path: Vec::new(),
+            span: None,
+        }])
     }
     fn of(sources: Sources) -> Self {
-        Self { sources, taken: std::cell::Cell::new(false) }
+        Self {
+            sources,
+            taken: std::cell::Cell::new(false),
+        }
     }
     fn made() -> Self {
         Self::of(Vec::new())
@@ -118,7 +140,10 @@ enum Binding<'a, 't> {
 
 impl<'a, 't> Environment<'a, 't> {
     fn with(&self, binding: Binding<'a, 't>) -> Self {
-        Self(Some(Rc::new(Frame { binding, outer: self.clone() })))
+        Self(Some(Rc::new(Frame {
+            binding,
+            outer: self.clone(),
+        })))
     }
 
     fn find<T>(&self, mut test: impl FnMut(&Binding<'a, 't>, &Self) -> Option<T>) -> Option<T> {
@@ -154,8 +179,16 @@ impl<'t> Finder<'t, '_> {
     }
 
     fn everything(&mut self) {
-        let roots = self.scope.variables.iter().map(|name| Root::Variable(name.as_str().into()));
-        let all = roots.chain([Root::Input]).map(|root| Source { root, path: Vec::new(), span: None });
+        let roots = self
+            .scope
+            .variables
+            .iter()
+            .map(|name| Root::Variable(name.as_str().into()));
+        let all = roots.chain([Root::Input]).map(|root| Source {
+            root,
+            path: Vec::new(),
+            span: None,
+        });
         let all = all.collect();
         self.read(all);
     }
@@ -167,7 +200,13 @@ impl<'t> Finder<'t, '_> {
     }
 
     /// What a term yields; all that it looks at is recorded.
-    fn term<'a>(&mut self, term: &'a Term<'t>, input: &Input, env: &Environment<'a, 't>, calls: usize) -> Sources {
+    fn term<'a>(
+        &mut self,
+        term: &'a Term<'t>,
+        input: &Input,
+        env: &Environment<'a, 't>,
+        calls: usize,
+    ) -> Sources {
         if self.steps == 0 || self.depth > MAX_DEPTH {
             self.exhausted = true;
             return Vec::new();
@@ -179,7 +218,13 @@ impl<'t> Finder<'t, '_> {
         yielded
     }
 
-    fn inner<'a>(&mut self, term: &'a Term<'t>, input: &Input, env: &Environment<'a, 't>, calls: usize) -> Sources {
+    fn inner<'a>(
+        &mut self,
+        term: &'a Term<'t>,
+        input: &Input,
+        env: &Environment<'a, 't>,
+        calls: usize,
+    ) -> Sources {
         match term {
             TermOf::Id => input.take(),
             TermOf::Var(name) => self.variable(name, env),
@@ -187,7 +232,11 @@ impl<'t> Finder<'t, '_> {
                 let head = self.term(head, input, env, calls);
                 self.path(head, &path.0, input, env, calls)
             }
-            TermOf::Str(None, parts) if !parts.iter().any(|part| matches!(part, StrPartOf::Term(_))) => Vec::new(),
+            TermOf::Str(None, parts)
+                if !parts.iter().any(|part| matches!(part, StrPartOf::Term(_))) =>
+            {
+                Vec::new()
+            }
             TermOf::Num(_) | TermOf::Break(_) | TermOf::Arr(None) => Vec::new(),
             TermOf::BinOp(left, op, right) => self.operator(left, op, right, input, env, calls),
             TermOf::TryCatch(body, catch) => {
@@ -198,7 +247,9 @@ impl<'t> Finder<'t, '_> {
                 }
                 yielded
             }
-            TermOf::IfThenElse(branches, otherwise) => self.branches(branches, otherwise.as_deref(), input, env, calls),
+            TermOf::IfThenElse(branches, otherwise) => {
+                self.branches(branches, otherwise.as_deref(), input, env, calls)
+            }
             TermOf::Label(_, body) => self.term(body, input, env, calls),
             TermOf::Def(definitions, body) => {
                 let mut env = env.clone();
@@ -207,7 +258,9 @@ impl<'t> Finder<'t, '_> {
                 }
                 self.term(body, input, &env, calls)
             }
-            TermOf::Fold(_, source, pattern, arguments) => self.fold(source, pattern, arguments, input, env, calls),
+            TermOf::Fold(_, source, pattern, arguments) => {
+                self.fold(source, pattern, arguments, input, env, calls)
+            }
             TermOf::Call(name, arguments) => self.call(name, arguments, input, env, calls),
             TermOf::Obj(entries) => {
                 for (key, value) in entries {
@@ -236,7 +289,11 @@ impl<'t> Finder<'t, '_> {
         });
         local.unwrap_or_else(|| {
             let root = Root::Variable(name.strip_prefix('$').unwrap_or(name).into());
-            vec![Source { root, path: Vec::new(), span: self.span(name) }]
+            vec![Source {
+                root,
+                path: Vec::new(),
+                span: self.span(name),
+            }]
         })
     }
 
@@ -252,11 +309,14 @@ impl<'t> Finder<'t, '_> {
             at = match part {
                 Part::Index(index) => {
                     let (part, span) = self.index(index, input, env, calls);
-                    at.iter().map(|source| source.extended(part.clone(), span.as_ref())).collect()
+                    at.iter()
+                        .map(|source| source.extended(part.clone(), span.as_ref()))
+                        .collect()
                 }
-                Part::Range(None, None) => {
-                    at.iter().map(|source| source.extended(PathPart::Dynamic, None)).collect()
-                }
+                Part::Range(None, None) => at
+                    .iter()
+                    .map(|source| source.extended(PathPart::Dynamic, None))
+                    .collect(),
                 Part::Range(from, to) => {
                     for bound in from.iter().chain(to) {
                         let yielded = self.term(bound, input, env, calls);
@@ -279,7 +339,9 @@ impl<'t> Finder<'t, '_> {
         calls: usize,
     ) -> (PathPart, Option<Range<usize>>) {
         if let Some(key) = literal_string(index) {
-            let TermOf::Str(_, parts) = index else { return (PathPart::Key(key), None) };
+            let TermOf::Str(_, parts) = index else {
+                return (PathPart::Key(key), None);
+            };
             let span = parts.iter().find_map(|part| match part {
                 StrPartOf::Str(text) => self.span(text),
                 _ => None,
@@ -318,7 +380,8 @@ impl<'t> Finder<'t, '_> {
                 let inner = self.bind(pattern, bound.clone(), input, env, calls);
                 let yielded = self.term(right, input, &inner, calls);
                 // Nobody may look at the variable, but how many values it has still counts.
-                let unseen = |source: &Source| !covered(&self.found, source) && !covered(&yielded, source);
+                let unseen =
+                    |source: &Source| !covered(&self.found, source) && !covered(&yielded, source);
                 let ignored = bound.into_iter().filter(unseen).collect();
                 self.read(ignored);
                 yielded
@@ -387,7 +450,11 @@ impl<'t> Finder<'t, '_> {
             // `{a}` is `{a: .a}`
             (key, None) => {
                 let (part, span) = self.index(key, input, env, calls);
-                input.take().iter().map(|source| source.extended(part.clone(), span.as_ref())).collect()
+                input
+                    .take()
+                    .iter()
+                    .map(|source| source.extended(part.clone(), span.as_ref()))
+                    .collect()
             }
             (key, Some(value)) => {
                 let named = self.term(key, input, env, calls);
@@ -413,7 +480,10 @@ impl<'t> Finder<'t, '_> {
                 let mut inner = env.clone();
                 for (at, item) in items.iter().enumerate() {
                     let part = PathPart::Index(at as i64);
-                    let element = bound.iter().map(|source| source.extended(part.clone(), None)).collect();
+                    let element = bound
+                        .iter()
+                        .map(|source| source.extended(part.clone(), None))
+                        .collect();
                     inner = self.bind(item, element, input, &inner, calls);
                 }
                 inner
@@ -422,7 +492,10 @@ impl<'t> Finder<'t, '_> {
                 let mut inner = env.clone();
                 for (key, item) in entries {
                     let (part, span) = self.index(key, input, &inner, calls);
-                    let element = bound.iter().map(|source| source.extended(part.clone(), span.as_ref())).collect();
+                    let element = bound
+                        .iter()
+                        .map(|source| source.extended(part.clone(), span.as_ref()))
+                        .collect();
                     inner = self.bind(item, element, input, &inner, calls);
                 }
                 inner
@@ -463,7 +536,9 @@ impl<'t> Finder<'t, '_> {
         calls: usize,
     ) -> Sources {
         let callee = env.find(|binding, frame| match binding {
-            Binding::Definition(definition) if definition.name == name && definition.args.len() == arguments.len() => {
+            Binding::Definition(definition)
+                if definition.name == name && definition.args.len() == arguments.len() =>
+            {
                 Some(Callee::Definition(definition, frame.clone()))
             }
             Binding::Closure(known, term, closed) if *known == name && arguments.is_empty() => {
@@ -517,9 +592,11 @@ impl<'t> Finder<'t, '_> {
             ("empty" | "true" | "false" | "null" | "now" | "infinite" | "nan", []) => Vec::new(),
             ("first", []) => self.positions(input, PathPart::Index(0)),
             ("last", []) => self.positions(input, PathPart::Index(-1)),
-            ("values" | "scalars" | "strings" | "numbers" | "objects" | "arrays" | "iterables" | "booleans", []) => {
-                input.take()
-            }
+            (
+                "values" | "scalars" | "strings" | "numbers" | "objects" | "arrays" | "iterables"
+                | "booleans",
+                [],
+            ) => input.take(),
             ("select", [condition]) => {
                 let tested = self.term(condition, input, env, calls);
                 self.read(tested);
@@ -548,11 +625,19 @@ impl<'t> Finder<'t, '_> {
             ("has", [key]) => {
                 // Whether it is there is as much a dependency as what it is.
                 let (part, span) = self.index(key, input, env, calls);
-                let there = input.take().iter().map(|source| source.extended(part.clone(), span.as_ref())).collect();
+                let there = input
+                    .take()
+                    .iter()
+                    .map(|source| source.extended(part.clone(), span.as_ref()))
+                    .collect();
                 self.read(there);
                 Vec::new()
             }
-            ("error" | "file" | "template" | "cidrhost" | "cidrsubnet" | "cidrnetmask" | "cidrcontains", [_, ..]) => {
+            (
+                "error" | "file" | "template" | "cidrhost" | "cidrsubnet" | "cidrnetmask"
+                | "cidrcontains",
+                [_, ..],
+            ) => {
                 for argument in arguments {
                     let yielded = self.term(argument, input, env, calls);
                     self.read(yielded);
@@ -564,7 +649,11 @@ impl<'t> Finder<'t, '_> {
     }
 
     fn positions(&mut self, input: &Input, part: PathPart) -> Sources {
-        input.take().iter().map(|source| source.extended(part.clone(), None)).collect()
+        input
+            .take()
+            .iter()
+            .map(|source| source.extended(part.clone(), None))
+            .collect()
     }
 
     /// A function that may do anything with its input: arguments get parts of it, or what it made.
@@ -586,5 +675,7 @@ impl<'t> Finder<'t, '_> {
 
 /// One of these is the source or below it.
 fn covered(known: &Sources, source: &Source) -> bool {
-    known.iter().any(|known| known.root == source.root && known.path.starts_with(&source.path))
+    known
+        .iter()
+        .any(|known| known.root == source.root && known.path.starts_with(&source.path))
 }

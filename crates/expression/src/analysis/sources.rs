@@ -46,7 +46,10 @@ impl Source {
 /// Adds what is not there yet.
 pub(super) fn merge(into: &mut Sources, from: Sources) {
     for source in from {
-        if !into.iter().any(|known| known.root == source.root && known.path == source.path) {
+        if !into
+            .iter()
+            .any(|known| known.root == source.root && known.path == source.path)
+        {
             into.push(source);
         }
     }

@@ -17,17 +17,23 @@ pub(crate) fn is_transparent(term: &Term<'_>) -> bool {
         TermOf::Arr(Some(inner)) => is_transparent(inner),
         TermOf::Obj(entries) => entries.iter().all(|(key, value)| {
             // Keys are plain: a token must not become one.
-            let plain = literal_string(key).is_some() || matches!(key, TermOf::Var(_)) && value.is_none();
+            let plain =
+                literal_string(key).is_some() || matches!(key, TermOf::Var(_)) && value.is_none();
             plain && value.as_ref().is_none_or(is_transparent)
         }),
         TermOf::BinOp(left, op, right) => {
             let joins = matches!(
                 op,
-                BinaryOp::Pipe(None) | BinaryOp::Comma | BinaryOp::Alt | BinaryOp::Math(jaq_core::ops::Math::Add)
+                BinaryOp::Pipe(None)
+                    | BinaryOp::Comma
+                    | BinaryOp::Alt
+                    | BinaryOp::Math(jaq_core::ops::Math::Add)
             );
             joins && is_transparent(left) && is_transparent(right)
         }
-        TermOf::Path(head, path) => is_transparent(head) && path.0.iter().all(|(part, _)| selects(part)),
+        TermOf::Path(head, path) => {
+            is_transparent(head) && path.0.iter().all(|(part, _)| selects(part))
+        }
         TermOf::TryCatch(body, None) => is_transparent(body),
         TermOf::Call(name, arguments) => match (*name, arguments.as_slice()) {
             ("map", [each]) => is_transparent(each),
@@ -42,7 +48,9 @@ pub(crate) fn is_transparent(term: &Term<'_>) -> bool {
 fn selects(part: &Part<Term<'_>>) -> bool {
     match part {
         Part::Index(index) => {
-            literal_string(index).is_some() || literal_integer(index).is_some() || is_transparent(index)
+            literal_string(index).is_some()
+                || literal_integer(index).is_some()
+                || is_transparent(index)
         }
         Part::Range(None, None) => true,
         // A slice of text would cut a token.

@@ -32,7 +32,10 @@ pub(crate) fn check(text: &str, parsed: &Parsed<'_>) -> Result<Growth, Reason> {
     Check { repeated: false }.term(&parsed.term)?;
     let growth = growth::of(&parsed.term);
     if growth.weight > MAX_WEIGHT {
-        return Err(format!("it may write its input {} times, more than {MAX_WEIGHT}", growth.weight));
+        return Err(format!(
+            "it may write its input {} times, more than {MAX_WEIGHT}",
+            growth.weight
+        ));
     }
     if growth.depth > MAX_FAST_CHAIN {
         return Err("it builds deeply nested values".to_owned());
@@ -54,16 +57,22 @@ impl Check {
             TermOf::Str(format, parts) => self.text(*format, parts),
             TermOf::Arr(Some(inner)) => self.term(inner).map(|_| Yields::One),
             TermOf::Obj(entries) => {
-                let parts = entries.iter().flat_map(|(key, value)| std::iter::once(key).chain(value));
+                let parts = entries
+                    .iter()
+                    .flat_map(|(key, value)| std::iter::once(key).chain(value));
                 self.together(parts)
             }
             TermOf::Neg(inner) => self.term(inner),
             TermOf::BinOp(left, op, right) => self.operator(left, op, right),
             TermOf::TryCatch(body, catch) => {
-                let caught = catch.as_ref().map_or(Ok(Yields::One), |catch| self.term(catch))?;
+                let caught = catch
+                    .as_ref()
+                    .map_or(Ok(Yields::One), |catch| self.term(catch))?;
                 Ok(self.term(body)?.max(caught))
             }
-            TermOf::IfThenElse(branches, otherwise) => self.branches(branches, otherwise.as_deref()),
+            TermOf::IfThenElse(branches, otherwise) => {
+                self.branches(branches, otherwise.as_deref())
+            }
             TermOf::Call(name, arguments) => self.call(name, arguments),
             TermOf::Path(head, path) => {
                 let mut yields = self.term(head)?;
@@ -80,10 +89,17 @@ impl Check {
     }
 
     /// Terms of which one may yield several values: their product is made.
-    fn together<'a, 't: 'a>(self, terms: impl Iterator<Item = &'a Term<'t>>) -> Result<Yields, Reason> {
+    fn together<'a, 't: 'a>(
+        self,
+        terms: impl Iterator<Item = &'a Term<'t>>,
+    ) -> Result<Yields, Reason> {
         let mut yields = Yields::One;
         for term in terms {
-            let one = if yields == Yields::Many { self.once_each(term)? } else { self.term(term)? };
+            let one = if yields == Yields::Many {
+                self.once_each(term)?
+            } else {
+                self.term(term)?
+            };
             yields = yields.max(one);
         }
         Ok(yields)
@@ -104,7 +120,11 @@ impl Check {
         Ok(Yields::Many)
     }
 
-    fn text(self, format: Option<&str>, parts: &[crate::syntax::StrPart<'_>]) -> Result<Yields, Reason> {
+    fn text(
+        self,
+        format: Option<&str>,
+        parts: &[crate::syntax::StrPart<'_>],
+    ) -> Result<Yields, Reason> {
         if let Some(format) = format {
             self.call(format, &[])?;
         }
@@ -114,7 +134,12 @@ impl Check {
         }))
     }
 
-    fn operator(self, left: &Term<'_>, op: &BinaryOp<&str>, right: &Term<'_>) -> Result<Yields, Reason> {
+    fn operator(
+        self,
+        left: &Term<'_>,
+        op: &BinaryOp<&str>,
+        right: &Term<'_>,
+    ) -> Result<Yields, Reason> {
         match op {
             BinaryOp::Pipe(None) => match self.term(left)? {
                 Yields::One => self.term(right),
@@ -137,7 +162,11 @@ impl Check {
         }
     }
 
-    fn branches(self, branches: &[(Term<'_>, Term<'_>)], otherwise: Option<&Term<'_>>) -> Result<Yields, Reason> {
+    fn branches(
+        self,
+        branches: &[(Term<'_>, Term<'_>)],
+        otherwise: Option<&Term<'_>>,
+    ) -> Result<Yields, Reason> {
         let mut yields = Yields::One;
         let mut after = self;
         for (condition, then) in branches {
@@ -178,21 +207,51 @@ impl Check {
         match (name, arguments) {
             (name, []) if PLAIN.contains(&name) => Ok(Yields::One),
             ("template", _) if self.repeated => refused(),
-            (name, arguments) if WITH_VALUES.contains(&(name, arguments.len())) => self.together(arguments.iter()),
+            (name, arguments) if WITH_VALUES.contains(&(name, arguments.len())) => {
+                self.together(arguments.iter())
+            }
             ("select", [condition]) => self.together(std::iter::once(condition)),
-            ("map" | "any" | "all" | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by", [each]) => {
+            (
+                "map" | "any" | "all" | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by",
+                [each],
+            ) => {
                 if self.repeated {
                     return Err("one generator is inside another".to_owned());
                 }
                 self.once_each(each)
             }
-            ("split" | "join" | "contains" | "test", [literal]) => {
-                let short = literal_string(literal).is_some_and(|text| text.len() <= LONGEST_LITERAL);
+            ("contains", [constant]) => {
+                let small = size(constant).is_some_and(|size| size <= LONGEST_LITERAL);
+                if small { Ok(Yields::One) } else { refused() }
+            }
+            ("split" | "join" | "test", [literal]) => {
+                let short =
+                    literal_string(literal).is_some_and(|text| text.len() <= LONGEST_LITERAL);
                 let number_free = short && !(name == "test" && self.repeated);
-                if number_free { Ok(Yields::One) } else { refused() }
+                if number_free {
+                    Ok(Yields::One)
+                } else {
+                    refused()
+                }
             }
             _ => refused(),
         }
+    }
+}
+
+/// The size of a constant, in bytes; `None` for what is none.
+fn size(term: &Term<'_>) -> Option<usize> {
+    match term {
+        TermOf::Str(..) => literal_string(term).map(|text| text.len() + 2),
+        TermOf::Num(digits) => Some(digits.len()),
+        TermOf::Arr(None) | TermOf::Call("true" | "false" | "null", _) => Some(4),
+        TermOf::Arr(Some(inner)) => size(inner).map(|size| size + 2),
+        TermOf::BinOp(left, BinaryOp::Comma, right) => Some(size(left)? + size(right)? + 1),
+        TermOf::Obj(entries) => entries
+            .iter()
+            .map(|(key, value)| Some(size(key)? + size(value.as_ref()?)? + 2))
+            .try_fold(2, |sum: usize, entry| Some(sum + entry?)),
+        _ => None,
     }
 }
 
@@ -202,10 +261,52 @@ const LONGEST_LITERAL: usize = 256;
 
 /// Functions without arguments.
 const PLAIN: &[&str] = &[
-    "length", "keys", "keys_unsorted", "not", "type", "tostring", "tonumber", "add", "any", "all", "first", "last",
-    "min", "max", "sort", "unique", "reverse", "to_entries", "from_entries", "ascii_downcase", "ascii_upcase", "trim",
-    "ltrim", "rtrim", "floor", "ceil", "round", "abs", "tojson", "now", "true", "false", "null", "empty", "error",
-    "values", "toarray", "sha256", "base64", "base64d", "@text", "@json", "@base64", "@base64d", "@uri", "@html",
+    "length",
+    "keys",
+    "keys_unsorted",
+    "not",
+    "type",
+    "tostring",
+    "tonumber",
+    "add",
+    "any",
+    "all",
+    "first",
+    "last",
+    "min",
+    "max",
+    "sort",
+    "unique",
+    "reverse",
+    "to_entries",
+    "from_entries",
+    "ascii_downcase",
+    "ascii_upcase",
+    "trim",
+    "ltrim",
+    "rtrim",
+    "floor",
+    "ceil",
+    "round",
+    "abs",
+    "tojson",
+    "now",
+    "true",
+    "false",
+    "null",
+    "empty",
+    "error",
+    "values",
+    "toarray",
+    "sha256",
+    "base64",
+    "base64d",
+    "@text",
+    "@json",
+    "@base64",
+    "@base64d",
+    "@uri",
+    "@html",
 ];
 
 /// Functions that evaluate each argument once, on their input.

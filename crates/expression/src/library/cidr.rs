@@ -23,7 +23,11 @@ impl Prefix {
         if length > width {
             return Err(wrong());
         }
-        let mut prefix = Self { first: 0, length, width };
+        let mut prefix = Self {
+            first: 0,
+            length,
+            width,
+        };
         prefix.first = number & !prefix.host_mask();
         Ok(prefix)
     }
@@ -33,7 +37,9 @@ impl Prefix {
     }
 
     fn host_mask(&self) -> u128 {
-        1u128.checked_shl(self.host_bits()).map_or(u128::MAX, |size| size - 1)
+        1u128
+            .checked_shl(self.host_bits())
+            .map_or(u128::MAX, |size| size - 1)
     }
 
     fn address(&self, number: u128) -> IpAddr {
@@ -57,11 +63,19 @@ fn number(address: IpAddr) -> (u128, u32) {
 pub(super) fn host(prefix: &str, number: i64) -> Result<String, String> {
     let parsed = Prefix::parse(prefix)?;
     let distance = u128::from(number.unsigned_abs());
-    let inside = if number >= 0 { distance <= parsed.host_mask() } else { distance - 1 <= parsed.host_mask() };
+    let inside = if number >= 0 {
+        distance <= parsed.host_mask()
+    } else {
+        distance - 1 <= parsed.host_mask()
+    };
     if !inside {
         return Err(format!("prefix {prefix} has no address number {number}"));
     }
-    let offset = if number >= 0 { distance } else { parsed.host_mask() - (distance - 1) };
+    let offset = if number >= 0 {
+        distance
+    } else {
+        parsed.host_mask() - (distance - 1)
+    };
     Ok(parsed.address(parsed.first | offset).to_string())
 }
 
@@ -79,7 +93,11 @@ pub(super) fn subnet(prefix: &str, bits: i64, number: i64) -> Result<String, Str
         .ok_or_else(|| format!("{bits} more bits give no subnet number {number}"))?;
     let shift = parsed.host_bits() - bits;
     let offset = number.checked_shl(shift).unwrap_or(0);
-    Ok(format!("{}/{}", parsed.address(parsed.first | offset), parsed.length + bits))
+    Ok(format!(
+        "{}/{}",
+        parsed.address(parsed.first | offset),
+        parsed.length + bits
+    ))
 }
 
 /// The netmask of an IPv4 prefix in dotted form.
@@ -98,9 +116,15 @@ pub(super) fn contains(prefix: &str, other: &str) -> Result<bool, String> {
     let inner = if other.contains('/') {
         Prefix::parse(other)?
     } else {
-        let address: IpAddr = other.parse().map_err(|_| format!("`{other}` is not an address or prefix"))?;
+        let address: IpAddr = other
+            .parse()
+            .map_err(|_| format!("`{other}` is not an address or prefix"))?;
         let (first, width) = number(address);
-        Prefix { first, length: width, width }
+        Prefix {
+            first,
+            length: width,
+            width,
+        }
     };
     let same = outer.width == inner.width && inner.length >= outer.length;
     Ok(same && inner.first & !outer.host_mask() == outer.first)

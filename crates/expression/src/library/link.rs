@@ -45,9 +45,15 @@ fn library() -> &'static Library {
 }
 
 fn build() -> Library {
-    let natives: Vec<_> = natives::all().map(|(name, arguments, _)| (name, arguments.len())).collect();
-    let native_index: BTreeMap<_, _> =
-        natives.into_iter().enumerate().rev().map(|(at, signature)| (signature, at)).collect();
+    let natives: Vec<_> = natives::all()
+        .map(|(name, arguments, _)| (name, arguments.len()))
+        .collect();
+    let native_index: BTreeMap<_, _> = natives
+        .into_iter()
+        .enumerate()
+        .rev()
+        .map(|(at, signature)| (signature, at))
+        .collect();
     let prelude = load::parse(include_str!("prelude.jq"), |parser| parser.defs());
     let syntax = jaq_core::defs()
         .chain(jaq_std::defs())
@@ -68,7 +74,11 @@ fn build() -> Library {
         definitions.push(Definition { syntax, calls });
         latest.insert(signature, at);
     }
-    Library { definitions, latest, native_index }
+    Library {
+        definitions,
+        latest,
+        native_index,
+    }
 }
 
 fn resolve(
@@ -77,8 +87,16 @@ fn resolve(
     name: &str,
     arity: usize,
 ) -> Option<Target> {
-    let definition = latest.get(&(name, arity) as &(&str, usize)).copied().map(Target::Definition);
-    definition.or_else(|| natives.get(&(name, arity) as &(&str, usize)).copied().map(Target::Native))
+    let definition = latest
+        .get(&(name, arity) as &(&str, usize))
+        .copied()
+        .map(Target::Definition);
+    definition.or_else(|| {
+        natives
+            .get(&(name, arity) as &(&str, usize))
+            .copied()
+            .map(Target::Native)
+    })
 }
 
 /// Collects what `term` calls. Names that it defines itself may be linked needlessly, never missed.
@@ -103,29 +121,45 @@ pub(crate) fn link(term: &Term<'_>) -> Linked {
         }
     }
     Linked {
-        definitions: definitions.into_iter().map(|at| library.definitions[at].syntax.clone()).collect(),
+        definitions: definitions
+            .into_iter()
+            .map(|at| library.definitions[at].syntax.clone())
+            .collect(),
         natives: pick(&natives),
     }
 }
 
 /// The natives at these positions. They cannot be cloned, so the table is made anew when one is needed.
 fn pick(positions: &BTreeSet<usize>) -> Vec<Fun<Interpreter>> {
-    let Some(last) = positions.last() else { return Vec::new() };
+    let Some(last) = positions.last() else {
+        return Vec::new();
+    };
     let table = natives::all().enumerate().take(last + 1);
-    table.filter(|(at, _)| positions.contains(at)).map(|(_, native)| native).collect()
+    table
+        .filter(|(at, _)| positions.contains(at))
+        .map(|(_, native)| native)
+        .collect()
 }
 
 /// A definition or native of this name and number of arguments exists for programs.
 pub(crate) fn exists(name: &str, arity: usize) -> bool {
-    !name.starts_with('!') && resolve(&library().latest, &library().native_index, name, arity).is_some()
+    !name.starts_with('!')
+        && resolve(&library().latest, &library().native_index, name, arity).is_some()
 }
 
 /// Every name that programs may call, with its number of arguments.
 pub(crate) fn user_names(scope: &Scope) -> impl Iterator<Item = Signature> + '_ {
     let library = library();
-    let names: BTreeSet<_> = library.latest.keys().chain(library.native_index.keys()).copied().collect();
+    let names: BTreeSet<_> = library
+        .latest
+        .keys()
+        .chain(library.native_index.keys())
+        .copied()
+        .collect();
     names.into_iter().filter(|(name, _)| {
-        !name.starts_with('!') && !name.ends_with('_') && withheld::withheld_function(name, scope).is_none()
+        !name.starts_with('!')
+            && !name.ends_with('_')
+            && withheld::withheld_function(name, scope).is_none()
     })
 }
 
@@ -153,4 +187,43 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_of_the_library_links_and_compiles() {
+        let scope = Scope {
+            clock: true,
+            files: true,
+            ..Scope::default()
+        };
+        let mut count = 0;
+        for (name, arity) in user_names(&scope) {
+            let arguments = vec!["."; arity].join("; ");
+            let text = if arity == 0 {
+                name.to_owned()
+            } else {
+                format!("{name}({arguments})")
+            };
+            let program = crate::compile(&format!("def f: {text}; f"), &scope);
+            assert!(program.is_ok(), "{text}: {program:?}");
+            let parsed = crate::syntax::parse(&text).unwrap();
+            let compiled = crate::interpreter::compile(parsed.term, &[]);
+            assert!(compiled.is_ok(), "{text}: {:?}", compiled.err());
+            count += 1;
+        }
+        assert!(count > 200, "{count}");
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(
+            nearest("lenght", ["length", "keys"].into_iter()),
+            Some("length")
+        );
+        assert_eq!(nearest("x", ["length", "keys"].into_iter()), None);
+    }
 }

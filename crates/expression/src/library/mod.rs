@@ -7,6 +7,7 @@ mod cidr;
 mod documentation;
 mod link;
 mod natives;
+mod paths;
 mod withheld;
 
 pub use documentation::{FunctionDoc, functions};

@@ -8,7 +8,7 @@ use jaq_json::{Num, Val, ValR};
 use jaq_std::ValT;
 use sha2::{Digest, Sha256};
 
-use super::{cidr, withheld};
+use super::{cidr, paths, withheld};
 use crate::interpreter::Interpreter;
 use crate::{template, value};
 
@@ -17,9 +17,16 @@ type Outputs<'a> = jaq_core::ValXs<'a, Val>;
 
 /// Every native; the first of a signature is the one that is called.
 pub(super) fn all() -> impl Iterator<Item = Fun<Interpreter>> {
-    let jaq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let ours = OURS.iter().map(|(name, arity, native)| run::<Interpreter>((*name, v(*arity), *native)));
-    ours.chain(jaq.filter(|(name, ..)| !withheld::NATIVES.contains(name)).map(renamed))
+    let jaq = jaq_core::funs()
+        .chain(jaq_std::funs())
+        .chain(jaq_json::funs());
+    let ours = OURS
+        .iter()
+        .map(|(name, arity, native)| run::<Interpreter>((*name, v(*arity), *native)));
+    ours.chain(
+        jaq.filter(|(name, ..)| !withheld::NATIVES.contains(name))
+            .map(renamed),
+    )
 }
 
 /// The prelude defines these names anew and calls the native by its other name.
@@ -41,16 +48,31 @@ const OURS: &[Native] = &[
         let separator = cv.0.pop_var();
         bome(join(cv.1, &separator))
     }),
+    ("ensure_", 1, |mut cv| {
+        let path = cv.0.pop_var();
+        bome(steps(&path).and_then(|path| paths::ensure(cv.1, path)))
+    }),
+    ("delpath_", 1, |mut cv| {
+        let path = cv.0.pop_var();
+        bome(steps(&path).and_then(|path| paths::delete(cv.1, path)))
+    }),
     ("tonumber_", 0, |cv| bome(tonumber(cv.1))),
     ("now", 0, now),
     ("file", 1, file),
     ("template", 2, template_),
-    ("sha256", 0, |cv| bome(bytes(&cv.1).map(|bytes| text(hex(&Sha256::digest(bytes)))))),
-    ("base64", 0, |cv| bome(bytes(&cv.1).map(|bytes| text(STANDARD.encode(bytes))))),
+    ("sha256", 0, |cv| {
+        bome(bytes(&cv.1).map(|bytes| text(hex(&Sha256::digest(bytes)))))
+    }),
+    ("base64", 0, |cv| {
+        bome(bytes(&cv.1).map(|bytes| text(STANDARD.encode(bytes))))
+    }),
     ("base64d", 0, |cv| bome(base64d(&cv.1))),
     ("cidrhost", 2, |mut cv| {
         let (number, prefix) = (cv.0.pop_var(), cv.0.pop_var());
-        bome(integer(&number).and_then(|number| on_text(&prefix, |prefix| cidr::host(prefix, number))))
+        bome(
+            integer(&number)
+                .and_then(|number| on_text(&prefix, |prefix| cidr::host(prefix, number))),
+        )
     }),
     ("cidrsubnet", 3, |mut cv| {
         let (number, bits, prefix) = (cv.0.pop_var(), cv.0.pop_var(), cv.0.pop_var());
@@ -66,7 +88,9 @@ const OURS: &[Native] = &[
     ("cidrcontains", 2, |mut cv| {
         let (address, prefix) = (cv.0.pop_var(), cv.0.pop_var());
         bome(as_text(&prefix).and_then(|prefix| {
-            cidr::contains(prefix, as_text(&address)?).map(Val::from).map_err(raise)
+            cidr::contains(prefix, as_text(&address)?)
+                .map(Val::from)
+                .map_err(raise)
         }))
     }),
 ];
@@ -96,7 +120,11 @@ fn now<'a>(cv: Cv<'a, Interpreter>) -> Outputs<'a> {
 
 fn file<'a>(mut cv: Cv<'a, Interpreter>) -> Outputs<'a> {
     let path = cv.0.pop_var();
-    bome(as_text(&path).and_then(|path| cv.0.data().file(path)).map(text))
+    bome(
+        as_text(&path)
+            .and_then(|path| cv.0.data().file(path))
+            .map(text),
+    )
 }
 
 fn template_<'a>(mut cv: Cv<'a, Interpreter>) -> Outputs<'a> {
@@ -140,7 +168,10 @@ fn tonumber(input: Val) -> ValR {
     match &input {
         Val::Num(_) => Ok(input),
         Val::TStr(bytes) => {
-            let number = std::str::from_utf8(bytes).ok().map(str::trim).filter(|text| is_number(text));
+            let number = std::str::from_utf8(bytes)
+                .ok()
+                .map(str::trim)
+                .filter(|text| is_number(text));
             let number = number.ok_or_else(|| raise("cannot parse as number"))?;
             <Val as jaq_core::ValT>::from_num(number).map(value::canonical_val)
         }
@@ -155,11 +186,20 @@ fn is_number(text: &str) -> bool {
 
 fn base64d(input: &Val) -> ValR {
     let bytes = STANDARD.decode(bytes(input)?).map_err(raise)?;
-    String::from_utf8(bytes).map(text).map_err(|_| raise("what base64d decodes is not text"))
+    String::from_utf8(bytes)
+        .map(text)
+        .map_err(|_| raise("what base64d decodes is not text"))
 }
 
 fn on_text(prefix: &Val, function: impl Fn(&str) -> Result<String, String>) -> ValR {
     function(as_text(prefix)?).map(text).map_err(raise)
+}
+
+fn steps(path: &Val) -> Result<&[Val], jaq_json::Error> {
+    match path {
+        Val::Arr(steps) => Ok(steps),
+        other => Err(jaq_core::Error::typ(other.clone(), "array")),
+    }
 }
 
 fn bytes(input: &Val) -> Result<&[u8], jaq_json::Error> {

@@ -45,3 +45,9 @@ def join($s): join_($s);
 
 # Without the JSON reader, which recurses.
 def tonumber: tonumber_;
+
+# Updates of what is not there yet. `prepare_` goes before every assignment.
+def prepare_(f): reduce path(f) as $p (.; ensure_($p));
+def setpath($path; $x): if $path == [] then $x else ensure_($path) | getpath($path) = $x end;
+def delpaths($paths): reduce ($paths | sort | reverse[]) as $p (.; delpath_($p));
+def del(f): delpaths([path(f)]);

@@ -16,18 +16,31 @@ pub(super) const NATIVES: &[&str] = &[
 pub(super) const DEFINITIONS: &[&str] = &["halt", "halt_error", "debug", "stderr"];
 
 /// Why this function is not there, and what to do instead.
-pub(crate) fn withheld_function(name: &str, scope: &Scope) -> Option<(&'static str, Option<&'static str>)> {
+pub(crate) fn withheld_function(
+    name: &str,
+    scope: &Scope,
+) -> Option<(&'static str, Option<&'static str>)> {
     Some(match name {
-        "env" => ("expressions do not see the environment", Some("Pass the value in, as an input or a variable.")),
+        "env" => (
+            "expressions do not see the environment",
+            Some("Pass the value in, as an input or a variable."),
+        ),
         "input" | "inputs" | "input_filename" | "input_line_number" => {
             ("an expression has one input, `.`", None)
         }
-        "halt" | "halt_error" => ("an expression cannot end the program", Some("Use `error(\"…\")`.")),
+        "halt" | "halt_error" => (
+            "an expression cannot end the program",
+            Some("Use `error(\"…\")`."),
+        ),
         "debug" | "stderr" => ("expressions do not print", None),
-        "localtime" | "strflocaltime" => {
-            ("expressions know no local time", Some("Use `gmtime` and `strftime`, which are UTC."))
-        }
-        "now" if !scope.clock => ("expressions here have no clock, so that the same text gives the same plan", None),
+        "localtime" | "strflocaltime" => (
+            "expressions know no local time",
+            Some("Use `gmtime` and `strftime`, which are UTC."),
+        ),
+        "now" if !scope.clock => (
+            "expressions here have no clock, so that the same text gives the same plan",
+            None,
+        ),
         "file" | "template" if !scope.files => ("files can be read in blueprints only", None),
         "get_search_list" | "modulemeta" => ("expressions have no modules", None),
         _ => return None,

@@ -37,9 +37,15 @@ pub(crate) fn syntax(text: &str, errors: &[parse::TError<'_, &str>]) -> CompileE
     let (message, span) = match found {
         Some(token) => {
             let span = span_in(text, token.0).unwrap_or(text.len()..text.len());
-            (format!("expected {expected}, found `{}`", short(token.0)), span)
+            (
+                format!("expected {expected}, found `{}`", short(token.0)),
+                span,
+            )
         }
-        None => (format!("expected {expected} at the end"), text.len()..text.len()),
+        None => (
+            format!("expected {expected} at the end"),
+            text.len()..text.len(),
+        ),
     };
     with_hint(CompileError::new(message, span), text)
 }
@@ -52,8 +58,11 @@ pub(crate) fn modules(text: &str, tokens: &[Token<&str>]) -> Option<CompileError
     }
     let span = span_in(text, word).unwrap_or(0..0);
     Some(
-        CompileError::new(format!("`{word}` is not allowed: expressions have no modules"), span)
-            .hint("Write the definitions with `def` in the expression itself."),
+        CompileError::new(
+            format!("`{word}` is not allowed: expressions have no modules"),
+            span,
+        )
+        .hint("Write the definitions with `def` in the expression itself."),
     )
 }
 

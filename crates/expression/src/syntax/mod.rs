@@ -23,7 +23,9 @@ pub(crate) use jaq_core::path::{Opt, Part, Path};
 
 /// The text of a string without escapes and interpolations.
 pub(crate) fn literal_string<'t>(term: &Term<'t>) -> Option<String> {
-    let TermOf::Str(None, parts) = term else { return None };
+    let TermOf::Str(None, parts) = term else {
+        return None;
+    };
     parts
         .iter()
         .map(|part| match part {

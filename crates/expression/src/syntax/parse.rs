@@ -19,7 +19,9 @@ pub(crate) struct Parsed<'t> {
 /// Reads an expression.
 pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, CompileError> {
     let nesting = outer_bounds(text)?;
-    let tokens = Lexer::new(text).lex().map_err(|errors| messages::lexical(text, &errors))?;
+    let tokens = Lexer::new(text)
+        .lex()
+        .map_err(|errors| messages::lexical(text, &errors))?;
     if tokens.is_empty() {
         return Err(CompileError::new("the expression is empty", 0..text.len())
             .hint("Write `.` for the whole input, or `null` for nothing."));
@@ -38,13 +40,20 @@ pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, CompileError> {
     let term = Parser::new(&tokens)
         .parse(|parser| parser.term())
         .map_err(|errors| messages::syntax(text, &errors))?;
-    Ok(Parsed { term, nesting, chain })
+    Ok(Parsed {
+        term,
+        nesting,
+        chain,
+    })
 }
 
 fn outer_bounds(text: &str) -> Result<usize, CompileError> {
     if text.len() > MAX_TEXT {
         return Err(CompileError::new(
-            format!("the expression has {} bytes, at most {MAX_TEXT} are allowed", text.len()),
+            format!(
+                "the expression has {} bytes, at most {MAX_TEXT} are allowed",
+                text.len()
+            ),
             0..0,
         ));
     }
@@ -64,7 +73,10 @@ fn outer_bounds(text: &str) -> Result<usize, CompileError> {
             Open::Text => ("the string", "`\"`"),
             Open::Interpolation => ("`\\(`", "`)`"),
         };
-        return Err(CompileError::new(format!("{what} is not closed by {closing}"), *at..text.len()));
+        return Err(CompileError::new(
+            format!("{what} is not closed by {closing}"),
+            *at..text.len(),
+        ));
     }
     Ok(scan.depth)
 }

@@ -60,7 +60,8 @@ pub(crate) fn scan(text: &str, from: usize, to_brace: bool) -> Scan {
 }
 
 fn blocks_end(open: &[(Open, usize)]) -> bool {
-    open.iter().any(|(open, _)| matches!(open, Open::Brace | Open::Text | Open::Interpolation))
+    open.iter()
+        .any(|(open, _)| matches!(open, Open::Brace | Open::Text | Open::Interpolation))
 }
 
 /// Takes one step inside a string and says how many bytes it had.

@@ -5,7 +5,12 @@ use super::{BinaryOp, Part, Pattern, PatternOf, StrPartOf, Term, TermOf};
 /// Visits the terms directly inside, in the order of the text.
 pub(crate) fn children<'a, 't>(term: &'a Term<'t>, visit: &mut dyn FnMut(&'a Term<'t>)) {
     match term {
-        TermOf::Id | TermOf::Recurse | TermOf::Num(_) | TermOf::Break(_) | TermOf::Var(_) | TermOf::Arr(None) => {}
+        TermOf::Id
+        | TermOf::Recurse
+        | TermOf::Num(_)
+        | TermOf::Break(_)
+        | TermOf::Var(_)
+        | TermOf::Arr(None) => {}
         TermOf::Str(_, parts) => parts.iter().for_each(|part| {
             if let StrPartOf::Term(inner) = part {
                 visit(inner);
@@ -40,7 +45,9 @@ pub(crate) fn children<'a, 't>(term: &'a Term<'t>, visit: &mut dyn FnMut(&'a Ter
             otherwise.iter().for_each(|otherwise| visit(otherwise));
         }
         TermOf::Def(definitions, body) => {
-            definitions.iter().for_each(|definition| visit(&definition.body));
+            definitions
+                .iter()
+                .for_each(|definition| visit(&definition.body));
             visit(body);
         }
         TermOf::Call(_, arguments) => arguments.iter().for_each(visit),
@@ -76,7 +83,9 @@ pub(crate) fn pattern_variables<'a, 't>(pattern: &'a Pattern<'t>, visit: &mut dy
     match pattern {
         PatternOf::Var(name) => visit(name),
         PatternOf::Arr(items) => items.iter().for_each(|item| pattern_variables(item, visit)),
-        PatternOf::Obj(entries) => entries.iter().for_each(|(_, item)| pattern_variables(item, visit)),
+        PatternOf::Obj(entries) => entries
+            .iter()
+            .for_each(|(_, item)| pattern_variables(item, visit)),
     }
 }
 

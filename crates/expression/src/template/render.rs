@@ -12,21 +12,32 @@ use crate::value;
 
 /// The text with every `${ … }` replaced by its value on `variables`. Scalars become text; `$${ ` stands
 /// for `${ `. Templates read no files and know no time.
-pub(crate) fn render(path: &str, text: &str, variables: &Val, data: &Data<'_>) -> Result<String, Error> {
+pub(crate) fn render(
+    path: &str,
+    text: &str,
+    variables: &Val,
+    data: &Data<'_>,
+) -> Result<String, Error> {
     let place = |at: usize| {
         let line = 1 + text[..at].bytes().filter(|byte| *byte == b'\n').count();
         format!("template `{path}`, line {line}")
     };
-    let parts = scan(text).map_err(|error| Error::str(format_args!("{}: {error}", place(error.at))))?;
+    let parts =
+        scan(text).map_err(|error| Error::str(format_args!("{}: {error}", place(error.at))))?;
     let mut out = String::new();
     for part in parts {
         match part {
             Part::Text(range) => push_text(&mut out, &text[range]),
             Part::Expression { inner, .. } => {
-                let value = evaluate(&text[inner.clone()], variables, data).map_err(|problem| match problem {
-                    Problem::Passed(error) => error,
-                    Problem::Here(message) => Error::str(format_args!("{}: {message}", place(inner.start))),
-                })?;
+                let value =
+                    evaluate(&text[inner.clone()], variables, data).map_err(
+                        |problem| match problem {
+                            Problem::Passed(error) => error,
+                            Problem::Here(message) => {
+                                Error::str(format_args!("{}: {message}", place(inner.start)))
+                            }
+                        },
+                    )?;
                 out.push_str(&value);
             }
         }
@@ -62,7 +73,8 @@ fn evaluate(text: &str, variables: &Val, data: &Data<'_>) -> Result<String, Prob
     let program = compile(text, &scope).map_err(|error| Problem::Here(error.message))?;
     let value = if data.run().helper {
         let parsed = syntax::parse(text).map_err(|error| Problem::Here(error.message))?;
-        let filter = compile_filter(text, parsed.term, &scope, false).map_err(|error| Problem::Here(error.message))?;
+        let filter = compile_filter(text, parsed.term, &scope, false)
+            .map_err(|error| Problem::Here(error.message))?;
         one_output(&filter, variables, data)?
     } else {
         let (How::Path(_, _, fast) | How::Fast(fast)) = &program.run else {
@@ -93,7 +105,9 @@ fn one_output(
     match first {
         _ if run.needs_helper.get() => Err(Problem::Passed(data.need_helper("a template"))),
         Err(error) => Err(Problem::Here(crate::evaluate::message(&error))),
-        Ok(_) if more => Err(Problem::Here("an expression yields several values inside text".to_owned())),
+        Ok(_) if more => Err(Problem::Here(
+            "an expression yields several values inside text".to_owned(),
+        )),
         Ok(value) => Ok(value),
     }
 }
@@ -103,7 +117,11 @@ fn scalar(value: &Val) -> Result<String, Problem> {
         Val::TStr(bytes) | Val::BStr(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
         Val::Null | Val::Bool(_) => Ok(value.to_string()),
         Val::Num(_) => Ok(value::canonical_val(value.clone()).to_string()),
-        Val::Arr(_) => Err(Problem::Here("an expression yields an array inside text; use `join` or `tojson`".to_owned())),
-        Val::Obj(_) => Err(Problem::Here("an expression yields an object inside text; use `tojson`".to_owned())),
+        Val::Arr(_) => Err(Problem::Here(
+            "an expression yields an array inside text; use `join` or `tojson`".to_owned(),
+        )),
+        Val::Obj(_) => Err(Problem::Here(
+            "an expression yields an object inside text; use `tojson`".to_owned(),
+        )),
     }
 }

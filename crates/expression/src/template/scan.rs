@@ -75,7 +75,10 @@ pub fn scan(text: &str) -> Result<Vec<Part>, ScanError> {
         } else if begins_expression(&bytes[at..]) {
             expressions += 1;
             if expressions > MAX_PARTS {
-                return Err(ScanError { problem: ScanProblem::TooMany, at });
+                return Err(ScanError {
+                    problem: ScanProblem::TooMany,
+                    at,
+                });
             }
             let end = find_expression_end(text, at + 2).map_err(|mut error| {
                 if error.problem == ScanProblem::Unclosed {
@@ -86,7 +89,10 @@ pub fn scan(text: &str) -> Result<Vec<Part>, ScanError> {
             if start < at {
                 parts.push(Part::Text(start..at));
             }
-            parts.push(Part::Expression { outer: at..end + 1, inner: at + 2..end });
+            parts.push(Part::Expression {
+                outer: at..end + 1,
+                inner: at + 2..end,
+            });
             (start, at) = (end + 1, end + 1);
         } else {
             at += 1;
@@ -110,12 +116,19 @@ fn begins_expression(bytes: &[u8]) -> bool {
 pub fn find_expression_end(text: &str, from: usize) -> Result<usize, ScanError> {
     let found = scanner::scan(text, from, true);
     if found.depth > MAX_NESTING {
-        return Err(ScanError { problem: ScanProblem::TooDeep, at: from });
+        return Err(ScanError {
+            problem: ScanProblem::TooDeep,
+            at: from,
+        });
     }
     if let Some(end) = found.end {
         return Ok(end);
     }
-    let string = found.open.iter().find(|(open, _)| *open == Open::Text).map(|(_, at)| *at);
+    let string = found
+        .open
+        .iter()
+        .find(|(open, _)| *open == Open::Text)
+        .map(|(_, at)| *at);
     let (problem, at) = match (found.comment, string) {
         (_, Some(at)) => (ScanProblem::UnclosedString, at),
         (Some(at), None) if text[at..].contains('}') => (ScanProblem::Comment, at),
