@@ -247,7 +247,7 @@ fn accepts_kind(shape: &Shape, node: &Node) -> bool {
 }
 
 /// What a shape takes, in words.
-fn wanted(shape: &Shape) -> String {
+pub(crate) fn wanted(shape: &Shape) -> String {
     let mut words: Vec<&str> = Vec::new();
     collect(shape, &mut words);
     let mut unique: Vec<&str> = Vec::new();

@@ -16,6 +16,8 @@ pub enum Role {
     Environment,
     /// Labels: `label_file`.
     Labels,
+    /// The definition of a workflow.
+    Workflow,
 }
 
 /// A file that was read.
@@ -56,6 +58,16 @@ impl Sources {
     /// The files, in the order of their reading.
     pub fn iter(&self) -> impl Iterator<Item = &SourceFile> {
         self.files.iter()
+    }
+
+    /// The paths of the files, in the order of their reading.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str())
+    }
+
+    /// The text of a file.
+    pub(crate) fn text(&self, id: FileId) -> Option<&str> {
+        self.get(id).map(|file| &*file.text)
     }
 
     /// A line of a file, counted from 1, without its end.

@@ -141,6 +141,18 @@ registry! {
         "`consort config` shows the services of the blueprint.";
     BadHealthcheck = "E0107", "The test of a health check does not start right.",
         "A list starts with CMD, CMD-SHELL or NONE.";
+    NotThereYet = "E0110", "A part of the language is not there yet.",
+        "The language keeps room for it, and this version cannot carry it out. Nothing is ignored in silence: take it out of the blueprint.";
+    InvalidExpression = "E0111", "An expression is not valid.",
+        "Between `${ ` and `}` stands a jq expression. The place shows where it cannot be read, or what it uses that expressions must not use.";
+    UnknownReference = "E0112", "Something that is referred to is not declared.",
+        "Expressions, `depends_on`, `pool` and the like name elements of the blueprint: `.resources.NAME`, `.inputs.NAME`, `services.NAME`.";
+    ElementCycle = "E0113", "Elements need each other in a circle.",
+        "Nothing of it can be made first. Follow the path in the message and remove one of the references.";
+    LateForEach = "E0114", "`for_each` depends on something that is known too late.",
+        "Which instances there are must be known before anything is done: `for_each` takes inputs, and locals that come from inputs.";
+    PrivateCharacter = "E0115", "Text holds a character that marks secrets.",
+        "U+E0C5 and U+E0C6, of Unicode's private use, stand around the name of a secret inside Consort. No text of a blueprint may hold them.";
     VariableNotSet = "W0001", "A variable is not set.",
         "It was replaced by nothing. Set it, or give a default with `${NAME:-default}`.";
     ObsoleteVersion = "W0002", "`version` has no meaning any more.",
@@ -159,6 +171,8 @@ registry! {
         "It was ignored.";
     ShellOperator = "W0009", "Text of a command is cut at a shell operator.",
         "No shell runs such text: what follows `;`, `&`, `|`, `<` or `>` is dropped, as docker compose does. Write `[sh, -c, \"…\"]` for a shell, or quote the character.";
+    NotActedUpon = "W0010", "A goal is not acted upon yet.",
+        "It was read and checked; plans are made as if it were not there.";
     LabelFileMissing = "E0033", "A label file is missing.",
         "Create it, or mend its path.";
 }
@@ -187,6 +201,10 @@ impl Code {
                 | Self::NeedsOneOf
                 | Self::ExpressionNotHere
                 | Self::MissingKey
+                | Self::NotThereYet
+                | Self::InvalidExpression
+                | Self::UnknownReference
+                | Self::PrivateCharacter
         )
     }
     /// The code of this text, as `explain` takes it.

@@ -77,6 +77,10 @@ impl Diagnostic {
             None => self,
         }
     }
+    /// Which kind.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
     /// Error or warning.
     pub fn severity(&self) -> Severity {
         self.code.severity()

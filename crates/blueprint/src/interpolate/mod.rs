@@ -1,6 +1,5 @@
-//! Interpolation of a whole document: every text outside of `workflows`, never keys; then the casts.
+//! Interpolation of a whole document: every text outside of definitions of workflows, never keys; then the casts.
 
-mod scan;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ pub fn document(root: &mut Node, variables: &BTreeMap<String, String>, sink: &mu
     let shape = Shape::Object(&TOP);
     let mut walk = Walk { lookup: &lookup, sink, path: Vec::new() };
     if let Some(map) = root.as_map_mut() {
-        for (key, entry) in map.iter_mut().filter(|(key, _)| key.as_str() != "workflows") {
+        for (key, entry) in map.iter_mut() {
             walk.path.push(key.clone());
             walk.value(&mut entry.node, shape.child(key));
             walk.path.pop();
@@ -47,7 +46,8 @@ impl Walk<'_> {
                 }
             }
             Value::Map(map) => {
-                for (key, entry) in map.iter_mut() {
+                let definitions = self.path.len() == 2 && self.path[0] == "workflows";
+                for (key, entry) in map.iter_mut().filter(|(key, _)| !(definitions && key.as_str() == "definition")) {
                     self.path.push(key.clone());
                     self.value(&mut entry.node, shape.and_then(|shape| shape.child(key)));
                     self.path.pop();

@@ -54,13 +54,13 @@ pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<Outcome, TextError>
     if !text.contains('$') {
         return Ok(plain(text));
     }
-    let parts = super::scan::scan(text).map_err(|error| TextError::Expression(error.to_string()))?;
+    let parts = consort_expression::template::scan(text).map_err(|error| TextError::Expression(error.to_string()))?;
     let mut units = Vec::with_capacity(text.len());
     let mut expressions = Vec::new();
     for part in &parts {
         match part {
-            super::scan::Part::Text(range) => units.extend(text[range.clone()].chars().map(Unit::Char)),
-            super::scan::Part::Expression { inner, .. } => {
+            consort_expression::template::Part::Text(range) => units.extend(text[range.clone()].chars().map(Unit::Char)),
+            consort_expression::template::Part::Expression { inner, .. } => {
                 units.push(Unit::Expression(expressions.len()));
                 expressions.push(text[inner.clone()].trim().to_owned());
             }

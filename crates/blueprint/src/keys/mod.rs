@@ -6,17 +6,20 @@ mod build;
 mod common;
 mod container;
 mod deploy;
+mod forms;
 mod network;
 mod ours;
 mod resource;
 mod service;
 mod top;
+mod work;
 
 use consort_model::blueprint::TargetKind;
 
 pub use build::BUILD;
 pub use container::CONTAINER;
 pub use deploy::DEPLOY;
+pub(crate) use forms::is_cron;
 pub use service::{JOB, SERVICE};
 pub use top::TOP;
 

@@ -8,6 +8,7 @@ use super::common::{
 use super::container::CONTAINER;
 use super::deploy::DEPLOY;
 use super::network::PORTS;
+use super::work::{AUTOSCALE, PROCESS, SERVICE_OBJECTIVE};
 use super::{Key, Names, Object, Shape, key, sub};
 
 /// A service.
@@ -53,7 +54,7 @@ static SHARED: &[Key] = &[
     key("tty", BOOL_CAST, b"SSS", "Give it a terminal."),
 ];
 
-static DEPENDENCY: Object = Object {
+pub(super) static DEPENDENCY: Object = Object {
     name: "a dependency",
     groups: &[&[
         sub(
@@ -103,11 +104,14 @@ static OWN: &[Key] = &[
 ];
 
 static OURS: &[Key] = &[
-    key("process", Shape::Any, b"SWW", "What the process target builds and runs.").ours(),
-    key("autoscale", Shape::Any, b"SSS", "Between how many and how many instances run, and what decides it.").ours(),
-    key("objective", Shape::Any, b"SSS", "What the service must achieve: latency, availability, cost.").ours(),
-    key("for_each", Shape::Any, b"SSS", "One service per element.").ours(),
+    PROCESS_KEY,
+    key("autoscale", Shape::Object(&AUTOSCALE), b"WWW", "Between how many and how many instances run, and what decides it.").ours(),
+    key("objective", Shape::Object(&SERVICE_OBJECTIVE), b"WWW", "What the service must achieve: latency, availability, cost.").ours(),
+    key("for_each", super::ours::FOR_EACH, b"SSS", "One service per element of a list of texts, or per key of a mapping.").ours(),
 ];
+
+const PROCESS_KEY: Key =
+    key("process", Shape::Object(&PROCESS), b"SWW", "What the process target builds and runs.").ours();
 
 fn is_container_name(text: &str) -> bool {
     // The pattern of the specification has no anchors: it is enough that such a name is inside.
@@ -178,6 +182,7 @@ static WATCH: Object = Object {
 };
 
 static JOB_KEYS: &[Key] = &[
+    PROCESS_KEY,
     key("profiles", TEXTS, b"SSS", "The profiles in which the job is switched on.").newer(),
     key("extends", Shape::Either(&[TEXT, Shape::Object(&EXTENDS)]), b"SSS", "A job that this one builds upon.").newer(),
     key("triggers", Shape::Object(&TRIGGERS), b"SSS", "When the job runs.").newer(),

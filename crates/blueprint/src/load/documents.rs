@@ -25,6 +25,7 @@ impl Loader<'_> {
         validate::logical(&document, &mut self.sink);
         self.resolve_paths(&mut document, &project.folder);
         environment::resolve_project(&mut document, &project.variables);
+        self.workflow_files(&mut document, &project.folder);
         document
     }
 

@@ -6,6 +6,7 @@ mod documents;
 mod extends;
 mod include;
 mod variables;
+mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,11 +9,15 @@ use crate::span::Span;
 /// Checks every reference and every pair of keys that must agree.
 pub fn consistency(document: &Node, disabled: &Map, sink: &mut Sink) {
     let empty = Map::new();
+    // A wrong key is the likely reason that nothing is there to run; one mistake is enough.
+    let clean = !sink.has_errors();
     let all = Whole { document, services: document.get("services").and_then(Node::as_map).unwrap_or(&empty), disabled };
     for section in ["services", "jobs"] {
         for (name, entry) in map_of(document.get(section)) {
             let one = One { all: &all, name, node: &entry.node, span: entry.key, section };
-            one.something_to_run(sink);
+            if clean {
+                one.something_to_run(sink);
+            }
             one.build(sink);
             one.networks(sink);
             one.references(sink);

@@ -18,7 +18,16 @@ pub struct Expansion {
 }
 
 pub(super) fn expand(raw: &Raw, file: FileId, sink: &mut Sink) -> Expansion {
-    let mut walk = Walk { file, sink, visits: 0, path: Vec::new(), tagged: Vec::new(), stopped: false };
+    walk(raw, file, Vec::new(), sink)
+}
+
+/// As below `workflows.NAME.definition`.
+pub(super) fn expand_plain(raw: &Raw, file: FileId, sink: &mut Sink) -> Expansion {
+    walk(raw, file, ["workflows", "", "definition"].map(str::to_owned).to_vec(), sink)
+}
+
+fn walk(raw: &Raw, file: FileId, path: Vec<String>, sink: &mut Sink) -> Expansion {
+    let mut walk = Walk { file, sink, visits: 0, path, tagged: Vec::new(), stopped: false };
     let root = walk.value(raw, 0).unwrap_or_default();
     Expansion { root, tagged: walk.tagged, too_large: walk.stopped }
 }
