@@ -42,16 +42,18 @@ pub fn attributes(
 
 /// Marks the differences of secrets, and those that force a replacement.
 pub fn mark(differences: &mut [Difference], schema: Option<&TypeSchema>, forcing: &[String]) {
-    let forcing: Vec<Vec<Step>> = forcing.iter().filter_map(|text| path::parse(text)).collect();
+    let forcing: Vec<Vec<Step>> = forcing
+        .iter()
+        .filter_map(|text| path::parse(text))
+        .collect();
     for difference in differences {
         let steps = path::parse(&difference.path).unwrap_or_default();
         let by_schema = match (schema, steps.first()) {
             (Some(schema), Some(Step::Key(name))) => schema.is_sensitive(name),
             _ => false,
         };
-        difference.sensitive = by_schema
-            || holds_token(&difference.before)
-            || partial_holds_token(&difference.after);
+        difference.sensitive =
+            by_schema || holds_token(&difference.before) || partial_holds_token(&difference.after);
         difference.forces_replacement = forcing.iter().any(|path| path::overlap(path, &steps));
     }
 }
@@ -190,7 +192,10 @@ mod tests {
     #[test]
     fn unknown_is_a_difference_and_absent_is_null() {
         assert_eq!(
-            shown(json!({"a": "x", "n": null}), json!({"a": {"$unknown": "apply"}, "m": null})),
+            shown(
+                json!({"a": "x", "n": null}),
+                json!({"a": {"$unknown": "apply"}, "m": null})
+            ),
             ["a \"x\" {\"$unknown\":\"apply\"}"]
         );
         assert!(shown(json!(null), json!({})).is_empty() == false);
@@ -218,7 +223,11 @@ mod tests {
             .collect();
         assert_eq!(
             flags,
-            [("password", true, false), ("zone.id", false, true), ("text", true, false)]
+            [
+                ("password", true, false),
+                ("zone.id", false, true),
+                ("text", true, false)
+            ]
         );
     }
 }

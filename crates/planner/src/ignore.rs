@@ -106,8 +106,12 @@ mod tests {
         let wanted = json!({"a": 2, "b": 1, "tags": {"owner": "you", "y": 2}});
         let keep = |ignored: &[&str]| {
             let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
-            let (desired, template) =
-                keep_ignored(&ignored, &recorded, wanted.clone().into(), wanted.clone().into());
+            let (desired, template) = keep_ignored(
+                &ignored,
+                &recorded,
+                wanted.clone().into(),
+                wanted.clone().into(),
+            );
             assert_eq!(template.known(), desired.known());
             desired.known().unwrap()
         };

@@ -103,18 +103,23 @@ fn value(name: &str, declared: &InputDecl, given: Option<&Value>) -> Result<Valu
 }
 
 fn bounded(name: &str, value: &Value) -> Result<(), Problem> {
-    let refuse = |message: &str| {
-        Problem::new(Code::INPUT_INVALID, format!("input `{name}` {message}"))
-    };
+    let refuse =
+        |message: &str| Problem::new(Code::INPUT_INVALID, format!("input `{name}` {message}"));
     if depth(value) > MAX_DEPTH {
-        return Err(refuse("is nested too deeply").remedy(format!("Nest at most {MAX_DEPTH} levels.")));
+        return Err(
+            refuse("is nested too deeply").remedy(format!("Nest at most {MAX_DEPTH} levels."))
+        );
     }
     let text = value.to_string();
     if text.len() > MAX_BYTES {
-        return Err(refuse("is too large")
-            .remedy("Put it into a file and read it with `file(\"…\")`: an input may have 1 MiB."));
+        return Err(refuse("is too large").remedy(
+            "Put it into a file and read it with `file(\"…\")`: an input may have 1 MiB.",
+        ));
     }
-    if text.contains([OPEN, CLOSE]) || text.contains("\"$unknown\"") || text.contains("\"$deferred\"") {
+    if text.contains([OPEN, CLOSE])
+        || text.contains("\"$unknown\"")
+        || text.contains("\"$deferred\"")
+    {
         return Err(refuse("holds text that is reserved for secrets and unknown values")
             .remedy("Take out the characters U+E0C5 and U+E0C6 and the keys `$unknown` and `$deferred`."));
     }

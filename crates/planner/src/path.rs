@@ -113,7 +113,13 @@ mod tests {
 
     #[test]
     fn a_path_survives_its_text() {
-        for text in ["a", "tags.owner", "ports[0].target", "labels[\"a b\"].x", "x-y[1][2]"] {
+        for text in [
+            "a",
+            "tags.owner",
+            "ports[0].target",
+            "labels[\"a b\"].x",
+            "x-y[1][2]",
+        ] {
             let steps = parse(text).unwrap();
             let again = steps.iter().fold(String::new(), |path, step| match step {
                 Step::Key(key) => with_key(&path, key),

@@ -14,11 +14,11 @@ use consort_model::secret::OPEN;
 use consort_model::template::{Deferred, TextPart};
 use consort_model::{Code, Digest, Partial, Problem, Template, Value, Why};
 
+use program::Yield;
 pub use program::{Program, Programs};
 pub use reference::{KINDS, PathPart, Root, plain_path, shown};
-pub use values::{Each, Values};
-use program::Yield;
 use values::Stop;
+pub use values::{Each, Values};
 
 /// The results of helper jobs, by the digest of the job.
 pub type Answers = BTreeMap<Digest, Value>;
@@ -56,7 +56,10 @@ pub fn job_digest(job: &HelperJob) -> Digest {
 ///
 /// # Errors
 /// Every expression that failed, with its place.
-pub fn evaluate(template: &Template, environment: &Environment<'_>) -> Result<Evaluated, Vec<Problem>> {
+pub fn evaluate(
+    template: &Template,
+    environment: &Environment<'_>,
+) -> Result<Evaluated, Vec<Problem>> {
     let mut evaluation = Evaluation {
         environment,
         jobs: Vec::new(),
@@ -108,7 +111,9 @@ impl Evaluation<'_> {
                     Partial::Unknown(why) => unknown = unknown.max(Some(why)),
                     Partial::Scalar(Value::String(text)) => out.push_str(&text),
                     Partial::Scalar(value) => out.push_str(&value.to_string()),
-                    part @ (Partial::List(_) | Partial::Map(_)) => self.not_text(text, &part, deferred),
+                    part @ (Partial::List(_) | Partial::Map(_)) => {
+                        self.not_text(text, &part, deferred)
+                    }
                 },
             }
         }
@@ -116,7 +121,11 @@ impl Evaluation<'_> {
     }
 
     fn not_text(&mut self, text: &str, part: &Partial, deferred: &Deferred) {
-        let what = if matches!(part, Partial::List(_)) { "a list" } else { "a mapping" };
+        let what = if matches!(part, Partial::List(_)) {
+            "a list"
+        } else {
+            "a mapping"
+        };
         let problem = Problem::new(
             Code::EXPRESSION_FAILED,
             format!("`${{ {} }}` yields {what} inside text", text.trim()),

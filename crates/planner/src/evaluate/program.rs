@@ -49,7 +49,11 @@ impl Program {
             remedy: error.hint.clone(),
             ..Problem::new(
                 Code::EXPRESSION_FAILED,
-                format!("`${{ {} }}` is not a valid expression: {}", text.trim(), error.message),
+                format!(
+                    "`${{ {} }}` is not a valid expression: {}",
+                    text.trim(),
+                    error.message
+                ),
             )
         })?;
         let references = program

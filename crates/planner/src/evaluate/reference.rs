@@ -75,7 +75,11 @@ pub fn shown(path: &[PathPart]) -> String {
         return ".".into();
     }
     let text: String = path.iter().map(PathPart::to_string).collect();
-    if text.starts_with('.') { text } else { format!(".{text}") }
+    if text.starts_with('.') {
+        text
+    } else {
+        format!(".{text}")
+    }
 }
 
 fn is_identifier(key: &str) -> bool {
@@ -138,17 +142,39 @@ mod tests {
 
     #[test]
     fn plain_paths_are_read_and_all_else_is_left_alone() {
-        for text in [".a", " .resources.orders[\"eu\"].id ", ".a[0].b", ".[\"x y\"].z", ".a.[\"b\"]"] {
+        for text in [
+            ".a",
+            " .resources.orders[\"eu\"].id ",
+            ".a[0].b",
+            ".[\"x y\"].z",
+            ".a.[\"b\"]",
+        ] {
             assert!(plain_path(text).is_some(), "{text}");
         }
         for text in [
-            ".", "..", ".a | .b", ".a.", "[0]", ".a[1:2]", ".a[]", ".a?", ".a[\"\\(.b)\"]", ".1", ".a[-1]",
-            ".a + 1", "", ".a[.b]", "a", ".a b",
+            ".",
+            "..",
+            ".a | .b",
+            ".a.",
+            "[0]",
+            ".a[1:2]",
+            ".a[]",
+            ".a?",
+            ".a[\"\\(.b)\"]",
+            ".1",
+            ".a[-1]",
+            ".a + 1",
+            "",
+            ".a[.b]",
+            "a",
+            ".a b",
         ] {
             assert_eq!(plain_path(text), None, "{text}");
         }
         assert_eq!(
-            plain_path(".a[\"b c\"][2]").map(|path| shown(&path)).as_deref(),
+            plain_path(".a[\"b c\"][2]")
+                .map(|path| shown(&path))
+                .as_deref(),
             Some(".a[\"b c\"][2]")
         );
     }

@@ -13,10 +13,17 @@ impl Values {
     /// plan, and what is recorded now. Instances that the plan deletes are not among those that
     /// expressions see, and what it makes is unknown until it is recorded. Locals and the attributes
     /// of the deployment are left to the caller.
-    pub fn of_run(plan: &Plan, blueprint: &Blueprint, state: &BTreeMap<Address, StateEntry>) -> Self {
+    pub fn of_run(
+        plan: &Plan,
+        blueprint: &Blueprint,
+        state: &BTreeMap<Address, StateEntry>,
+    ) -> Self {
         let mut values = Self::default();
         for (name, value) in &plan.inputs {
-            values.set(Address::new(Kind::Input, name.as_str()), value.clone().into());
+            values.set(
+                Address::new(Kind::Input, name.as_str()),
+                value.clone().into(),
+            );
         }
         for (address, declaration) in &blueprint.nodes {
             if declaration.for_each.is_some() {

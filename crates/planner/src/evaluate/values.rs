@@ -79,8 +79,14 @@ impl Values {
 
     fn all(&self, kind: Kind) -> Partial {
         let mut map = IndexMap::new();
-        let nodes = self.nodes.keys().map(|address| (address.kind(), address.name()));
-        let groups = self.groups.iter().map(|address| (address.kind(), address.name()));
+        let nodes = self
+            .nodes
+            .keys()
+            .map(|address| (address.kind(), address.name()));
+        let groups = self
+            .groups
+            .iter()
+            .map(|address| (address.kind(), address.name()));
         for (_, name) in nodes.chain(groups).filter(|(of, _)| *of == kind) {
             if !map.contains_key(name)
                 && let Some(value) = self.node(kind, name)
@@ -120,9 +126,9 @@ impl Values {
                     .ok_or_else(|| Stop::Missing(self.no_instance(&declaration, key)));
             }
         }
-        let value = self.node(kind, name).ok_or_else(|| {
-            Stop::Missing(format!("`{}` has no value", shown(&path[..2])))
-        })?;
+        let value = self
+            .node(kind, name)
+            .ok_or_else(|| Stop::Missing(format!("`{}` has no value", shown(&path[..2]))))?;
         Ok((value, &path[2..]))
     }
 
@@ -135,7 +141,10 @@ impl Values {
         if keys.is_empty() {
             format!("`{declaration}` has no instance `{key}`: its for_each is empty")
         } else {
-            format!("`{declaration}` has no instance `{key}`; it has {}", keys.join(", "))
+            format!(
+                "`{declaration}` has no instance `{key}`; it has {}",
+                keys.join(", ")
+            )
         }
     }
 
@@ -181,14 +190,17 @@ impl Values {
             let (value, rest) = self.begin(path, each)?;
             let part = project(&value, rest)?;
             let taken = path.len() - rest.len();
-            let wrapped = path[..taken].iter().rev().fold(part, |inner, step| match step {
-                PathPart::Key(key) => {
-                    let mut object = Object::new();
-                    object.insert(key.clone(), inner);
-                    Value::Object(object)
-                }
-                PathPart::Index(_) | PathPart::Dynamic => inner,
-            });
+            let wrapped = path[..taken]
+                .iter()
+                .rev()
+                .fold(part, |inner, step| match step {
+                    PathPart::Key(key) => {
+                        let mut object = Object::new();
+                        object.insert(key.clone(), inner);
+                        Value::Object(object)
+                    }
+                    PathPart::Index(_) | PathPart::Dynamic => inner,
+                });
             merge(&mut environment, wrapped);
         }
         Ok(environment)
@@ -197,7 +209,9 @@ impl Values {
 
 fn each_value(each: Option<&Each>) -> Result<Partial, Stop> {
     let Some((key, value)) = each else {
-        return Err(Stop::Missing("`.each` exists only in a node with for_each".into()));
+        return Err(Stop::Missing(
+            "`.each` exists only in a node with for_each".into(),
+        ));
     };
     let mut map = IndexMap::new();
     map.insert("key".into(), Partial::Scalar(Value::String(key.clone())));
@@ -206,7 +220,11 @@ fn each_value(each: Option<&Each>) -> Result<Partial, Stop> {
 }
 
 fn at(items: &[Partial], index: i64) -> Option<&Partial> {
-    let index = if index < 0 { index + items.len() as i64 } else { index };
+    let index = if index < 0 {
+        index + items.len() as i64
+    } else {
+        index
+    };
     items.get(usize::try_from(index).ok()?)
 }
 
@@ -243,7 +261,9 @@ fn project(value: &Partial, rest: &[PathPart]) -> Result<Value, Stop> {
             Ok(Value::Object(object))
         }
         (Partial::Map(map), PathPart::Dynamic) => {
-            let parts = map.iter().map(|(key, part)| Ok((key.clone(), project(part, rest)?)));
+            let parts = map
+                .iter()
+                .map(|(key, part)| Ok((key.clone(), project(part, rest)?)));
             Ok(Value::Object(parts.collect::<Result<_, Stop>>()?))
         }
         (Partial::List(items), PathPart::Dynamic) => {
@@ -268,7 +288,9 @@ fn merge(into: &mut Value, other: Value) {
             }
         }
         (Value::Array(into), Value::Array(other)) if into.len() == other.len() => {
-            into.iter_mut().zip(other).for_each(|(into, other)| merge(into, other));
+            into.iter_mut()
+                .zip(other)
+                .for_each(|(into, other)| merge(into, other));
         }
         (into, other) => {
             if into.is_null() {

@@ -82,7 +82,11 @@ pub(super) fn unknown_reference(
 ) -> Problem {
     let problem = Problem::new(
         Code::EXPRESSION_FAILED,
-        format!("`{}` refers to `{}`, which is not declared", shown(path), Address::new(kind, name)),
+        format!(
+            "`{}` refers to `{}`, which is not declared",
+            shown(path),
+            Address::new(kind, name)
+        ),
     );
     with_names(graph, kind, name, problem)
 }
@@ -111,7 +115,10 @@ fn with_names(graph: &Declarations, kind: Kind, name: &str, problem: Problem) ->
     if names.is_empty() {
         problem.remedy(format!("The blueprint declares no {kind} at all."))
     } else {
-        problem.remedy(format!("The blueprint declares in {kind}: {}.", names.join(", ")))
+        problem.remedy(format!(
+            "The blueprint declares in {kind}: {}.",
+            names.join(", ")
+        ))
     }
 }
 
@@ -137,7 +144,9 @@ pub(crate) fn late_for_each(address: &Address, decl: &NodeDecl, on: &Address) ->
         place: Some(decl.place.clone()),
         ..Problem::new(
             Code::BLUEPRINT_INVALID,
-            format!("`for_each` refers to `{on}`; it can use inputs, and locals that come from them"),
+            format!(
+                "`for_each` refers to `{on}`; it can use inputs, and locals that come from them"
+            ),
         )
         .at(address)
         .remedy("Take the keys from an input or write them down.")

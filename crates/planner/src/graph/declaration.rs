@@ -108,7 +108,9 @@ impl Declarations {
         for at in 0..graph.list.len() {
             let address = graph.list[at].address.clone();
             let links = match source(blueprint, &address) {
-                Some(Source::Node(decl)) => graph.node_links(&address, decl, programs, &mut problems),
+                Some(Source::Node(decl)) => {
+                    graph.node_links(&address, decl, programs, &mut problems)
+                }
                 Some(Source::Output(value)) => {
                     let mut links = Links::default();
                     graph.references(&address, value, false, programs, &mut links, &mut problems);
@@ -124,7 +126,11 @@ impl Declarations {
                 Err(cycle) => problems.push(cycle),
             }
         }
-        if problems.is_empty() { Ok(graph) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(graph)
+        } else {
+            Err(problems)
+        }
     }
 
     /// The place of the declaration with this address.
@@ -143,13 +149,28 @@ impl Declarations {
     fn bare(blueprint: &Blueprint) -> Self {
         let mut graph = Self::default();
         for (name, input) in &blueprint.inputs {
-            graph.push(Address::new(Kind::Input, name.as_str()), Kind::Input.word(), false, &input.place);
+            graph.push(
+                Address::new(Kind::Input, name.as_str()),
+                Kind::Input.word(),
+                false,
+                &input.place,
+            );
         }
         for (address, decl) in &blueprint.nodes {
-            graph.push(address.clone(), &decl.type_name, decl.for_each.is_some(), &decl.place);
+            graph.push(
+                address.clone(),
+                &decl.type_name,
+                decl.for_each.is_some(),
+                &decl.place,
+            );
         }
         for (name, output) in &blueprint.outputs {
-            graph.push(Address::new(Kind::Output, name.as_str()), Kind::Output.word(), false, &output.place);
+            graph.push(
+                Address::new(Kind::Output, name.as_str()),
+                Kind::Output.word(),
+                false,
+                &output.place,
+            );
         }
         graph
     }
@@ -180,15 +201,24 @@ impl Declarations {
             problems.push(problem);
         }
         let has_each = decl.for_each.is_some();
-        self.references(address, &decl.body, has_each, programs, &mut links, problems);
+        self.references(
+            address, &decl.body, has_each, programs, &mut links, problems,
+        );
         if let Some(for_each) = &decl.for_each {
             let mut of_keys = Links::default();
             self.references(address, for_each, false, programs, &mut of_keys, problems);
-            problems.extend(check::for_each_references(self, address, decl, &of_keys.edges));
-            links.edges.extend(of_keys.edges.into_iter().map(|edge| Edge {
-                why: Why::ForEach,
-                ..edge
-            }));
+            problems.extend(check::for_each_references(
+                self,
+                address,
+                decl,
+                &of_keys.edges,
+            ));
+            links
+                .edges
+                .extend(of_keys.edges.into_iter().map(|edge| Edge {
+                    why: Why::ForEach,
+                    ..edge
+                }));
         }
         for other in implied::names(address.kind(), &decl.body) {
             match other.find(self) {
@@ -322,7 +352,13 @@ struct Links {
 
 impl Links {
     /// Remembers which attribute a reference to one node names.
-    fn attribute(&mut self, graph: &Declarations, path: &[PathPart], edges: &[Edge], place: &Place) {
+    fn attribute(
+        &mut self,
+        graph: &Declarations,
+        path: &[PathPart],
+        edges: &[Edge],
+        place: &Place,
+    ) {
         let [edge] = edges else { return };
         let declaration = &graph.list[edge.on];
         let at = if declaration.has_keys { 3 } else { 2 };

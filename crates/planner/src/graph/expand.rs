@@ -10,7 +10,9 @@ use consort_model::{Address, Code, Kind, Partial, Problem, Value};
 use super::check;
 use super::declaration::{Declarations, Source, Why, source};
 use crate::contract::{NeedId, NeedStep};
-use crate::evaluate::{Answers, Each, Environment, Evaluated, Programs, Values, evaluate, job_digest};
+use crate::evaluate::{
+    Answers, Each, Environment, Evaluated, Programs, Values, evaluate, job_digest,
+};
 use crate::input::PlanInput;
 
 /// More keys than this are refused.
@@ -73,7 +75,11 @@ impl Expansion {
                     needed.insert(at);
                     open.extend(declaration.edges.iter().map(|edge| edge.on));
                 }
-                _ => self.problems.push(check::late_for_each(&keys.address, decl, &declaration.address)),
+                _ => self.problems.push(check::late_for_each(
+                    &keys.address,
+                    decl,
+                    &declaration.address,
+                )),
             }
         }
     }
@@ -88,7 +94,10 @@ impl Expansion {
     ) {
         let mut blocked: BTreeSet<usize> = BTreeSet::new();
         for at in std::mem::take(&mut self.open) {
-            let waits = declarations.list[at].edges.iter().any(|edge| blocked.contains(&edge.on));
+            let waits = declarations.list[at]
+                .edges
+                .iter()
+                .any(|edge| blocked.contains(&edge.on));
             if waits || !self.step(at, input, declarations, programs, answers) {
                 blocked.insert(at);
                 self.open.push(at);
@@ -126,12 +135,20 @@ impl Expansion {
             answers,
         };
         match evaluate(decl.for_each.as_ref().unwrap_or(&decl.body), &environment) {
-            Err(problems) => self.problems.extend(problems.into_iter().map(|p| p.at(address))),
+            Err(problems) => self
+                .problems
+                .extend(problems.into_iter().map(|p| p.at(address))),
             Ok(Evaluated::Needs(jobs)) => {
                 for (number, job) in (0..).zip(jobs) {
                     if !answers.contains_key(&job_digest(&job)) {
                         let step = NeedStep::Evaluate(number);
-                        self.jobs.insert(NeedId { node: at as u32, step }, job);
+                        self.jobs.insert(
+                            NeedId {
+                                node: at as u32,
+                                step,
+                            },
+                            job,
+                        );
                     }
                 }
                 return false;
@@ -148,7 +165,11 @@ impl Expansion {
     }
 }
 
-fn for_each<'a>(blueprint: &'a Blueprint, declarations: &Declarations, at: usize) -> Option<&'a NodeDecl> {
+fn for_each<'a>(
+    blueprint: &'a Blueprint,
+    declarations: &Declarations,
+    at: usize,
+) -> Option<&'a NodeDecl> {
     match source(blueprint, &declarations.list[at].address) {
         Some(Source::Node(decl)) if decl.for_each.is_some() => Some(decl),
         _ => None,
@@ -166,7 +187,11 @@ fn keys(value: &Partial) -> Result<Vec<Each>, String> {
             })
             .collect::<Result<_, _>>()?,
         Some(Value::Object(object)) => object.into_iter().collect(),
-        Some(other) => return Err(format!("`{other}` is neither a list of texts nor a mapping")),
+        Some(other) => {
+            return Err(format!(
+                "`{other}` is neither a list of texts nor a mapping"
+            ));
+        }
     };
     if keys.len() > MAX_KEYS {
         return Err(format!("it has more than {MAX_KEYS} keys"));
@@ -192,8 +217,11 @@ fn keys(value: &Partial) -> Result<Vec<Each>, String> {
 fn wrong_keys(address: &Address, decl: &NodeDecl, message: &str) -> Problem {
     Problem {
         place: Some(decl.place.clone()),
-        ..Problem::new(Code::BLUEPRINT_INVALID, format!("`for_each` cannot be used: {message}"))
-            .at(address)
-            .remedy("Give a list of different texts, or a mapping from keys to values.")
+        ..Problem::new(
+            Code::BLUEPRINT_INVALID,
+            format!("`for_each` cannot be used: {message}"),
+        )
+        .at(address)
+        .remedy("Give a list of different texts, or a mapping from keys to values.")
     }
 }

@@ -27,7 +27,11 @@ impl Declarations {
         for at in &self.order {
             let node = &self.list[*at];
             let kind = node.address.kind().word();
-            let shown = if node.type_name == kind { String::new() } else { format!(" ({})", node.type_name) };
+            let shown = if node.type_name == kind {
+                String::new()
+            } else {
+                format!(" ({})", node.type_name)
+            };
             let keys = if node.has_keys { ", one per key" } else { "" };
             let _ = writeln!(out, "{}{shown}{keys}", node.address);
             for (on, whys) in self.reasons(*at) {
@@ -40,7 +44,8 @@ impl Declarations {
     /// The form of Graphviz: `dot -Tsvg`. An arrow goes from a node to what it depends on.
     pub fn dot(&self) -> String {
         let quoted = |text: &str| Value::String(text.to_owned()).to_string();
-        let mut out = String::from("digraph deployment {\n  rankdir = RL;\n  node [shape = box];\n");
+        let mut out =
+            String::from("digraph deployment {\n  rankdir = RL;\n  node [shape = box];\n");
         for node in &self.list {
             let _ = writeln!(out, "  {};", quoted(&node.address.to_string()));
         }
@@ -48,7 +53,12 @@ impl Declarations {
             for (on, whys) in self.reasons(at) {
                 let (from, to) = (node.address.to_string(), self.list[on].address.to_string());
                 let label = quoted(&whys.join(", "));
-                let _ = writeln!(out, "  {} -> {} [label = {label}];", quoted(&from), quoted(&to));
+                let _ = writeln!(
+                    out,
+                    "  {} -> {} [label = {label}];",
+                    quoted(&from),
+                    quoted(&to)
+                );
             }
         }
         out.push_str("}\n");

@@ -81,18 +81,28 @@ fn service(body: &Template) -> Vec<Named> {
         }
     }
     for key in ["network_mode", "pid", "ipc"] {
-        if let Some(other) = body.get(key).and_then(text).and_then(|text| text.strip_prefix("service:")) {
+        if let Some(other) = body
+            .get(key)
+            .and_then(text)
+            .and_then(|text| text.strip_prefix("service:"))
+        {
             found.push(one(Kind::Service, other));
         }
     }
     for item in list(body, "volumes_from") {
         if let Some(other) = text(item).filter(|text| !text.starts_with("container:")) {
-            found.push(one(Kind::Service, other.split(':').next().unwrap_or_default()));
+            found.push(one(
+                Kind::Service,
+                other.split(':').next().unwrap_or_default(),
+            ));
         }
     }
     for item in list(body, "links") {
         if let Some(other) = text(item) {
-            found.push(one(Kind::Service, other.split(':').next().unwrap_or_default()));
+            found.push(one(
+                Kind::Service,
+                other.split(':').next().unwrap_or_default(),
+            ));
         }
     }
     found
@@ -134,7 +144,10 @@ fn whole(item: &Template, kind: Kind) -> Named {
 fn volume(item: &Template) -> Option<Named> {
     match item {
         Template::Map(_) => {
-            let is_volume = item.get("type").and_then(text).is_none_or(|kind| kind == "volume");
+            let is_volume = item
+                .get("type")
+                .and_then(text)
+                .is_none_or(|kind| kind == "volume");
             let source = item.get("source").filter(|_| is_volume)?;
             match source {
                 Template::Scalar(value) if value.is_null() => None,
@@ -183,8 +196,15 @@ mod tests {
         assert_eq!(
             found,
             [
-                "networks.front", "networks.default", "volumes.data", "volumes.more", "configs.one",
-                "configs.two", "secrets.three", "services.proxy", "services.store"
+                "networks.front",
+                "networks.default",
+                "volumes.data",
+                "volumes.more",
+                "configs.one",
+                "configs.two",
+                "secrets.three",
+                "services.proxy",
+                "services.store"
             ]
         );
     }

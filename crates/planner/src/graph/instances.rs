@@ -97,7 +97,13 @@ impl Graph {
             let address = &declarations.list[*at].address;
             match keys.get(at) {
                 None => {
-                    graph.push(address.clone(), Role::of(address.kind()), Some(*at), None, dependencies);
+                    graph.push(
+                        address.clone(),
+                        Role::of(address.kind()),
+                        Some(*at),
+                        None,
+                        dependencies,
+                    );
                 }
                 Some(keys) => graph.push_group(address, *at, keys, &dependencies),
             }
@@ -110,7 +116,11 @@ impl Graph {
                 graph.push(address.clone(), Role::Removed, None, None, Vec::new());
             }
         }
-        if problems.is_empty() { Ok(graph) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(graph)
+        } else {
+            Err(problems)
+        }
     }
 
     /// A graph of what is recorded alone.
@@ -176,7 +186,13 @@ impl Graph {
         let first = self.nodes.len() as u32;
         for each in keys {
             let instance = address.clone().with_key(each.0.as_str());
-            self.push(instance, role, Some(at), Some(each.clone()), dependencies.to_vec());
+            self.push(
+                instance,
+                role,
+                Some(at),
+                Some(each.clone()),
+                dependencies.to_vec(),
+            );
         }
         let members = (first..self.nodes.len() as u32).collect();
         self.push(address.clone(), Role::Group, Some(at), None, members);
@@ -226,7 +242,10 @@ fn no_instance(declarations: &Declarations, at: usize, edge: &Edge) -> Problem {
         place: Some(owner.place.clone()),
         ..Problem::new(
             Code::BLUEPRINT_INVALID,
-            format!("`{}` names the instance `{key}` of `{on}`, which does not exist", edge.why.word()),
+            format!(
+                "`{}` names the instance `{key}` of `{on}`, which does not exist",
+                edge.why.word()
+            ),
         )
         .at(&owner.address)
         .remedy(format!("Use a key of the for_each of `{on}`."))

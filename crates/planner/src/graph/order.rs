@@ -31,7 +31,11 @@ pub(super) fn sorted(graph: &Declarations) -> Result<Vec<usize>, Problem> {
             }
         }
     }
-    if order.len() == count { Ok(order) } else { Err(cycle(graph, &unmet)) }
+    if order.len() == count {
+        Ok(order)
+    } else {
+        Err(cycle(graph, &unmet))
+    }
 }
 
 /// Every node that is left has an edge to another one that is left, so that following them ends in
@@ -53,16 +57,23 @@ fn cycle(graph: &Declarations, unmet: &[usize]) -> Problem {
     let mut path = format!("`{}`", graph.list[start].address);
     while let Some(edge) = next(here) {
         here = edge.on;
-        path.push_str(&format!(" {} `{}`", verb(&edge.why), graph.list[here].address));
+        path.push_str(&format!(
+            " {} `{}`",
+            verb(&edge.why),
+            graph.list[here].address
+        ));
         if here == start {
             break;
         }
     }
     Problem {
         place: Some(graph.list[start].place.clone()),
-        ..Problem::new(Code::BLUEPRINT_INVALID, format!("nodes depend on each other in a circle: {path}"))
-            .at(&graph.list[start].address)
-            .remedy("Take one of these references or dependencies away.")
+        ..Problem::new(
+            Code::BLUEPRINT_INVALID,
+            format!("nodes depend on each other in a circle: {path}"),
+        )
+        .at(&graph.list[start].address)
+        .remedy("Take one of these references or dependencies away.")
     }
 }
 

@@ -22,7 +22,11 @@ pub struct Trigger {
 
 /// Reads `resources.vpc`, `resources.bucket["eu"]`, `resources.vpc.id`.
 pub(super) fn read(graph: &Declarations, text: &str) -> Result<Trigger, Problem> {
-    let dotted = if text.starts_with('.') { text.to_owned() } else { format!(".{text}") };
+    let dotted = if text.starts_with('.') {
+        text.to_owned()
+    } else {
+        format!(".{text}")
+    };
     let path = plain_path(&dotted).ok_or_else(|| wrong(text))?;
     let (Some(PathPart::Key(word)), Some(PathPart::Key(name))) = (path.first(), path.get(1)) else {
         return Err(wrong(text));
@@ -33,7 +37,9 @@ pub(super) fn read(graph: &Declarations, text: &str) -> Result<Trigger, Problem>
         .find(&address)
         .ok_or_else(|| check::unknown_node(graph, &address, "`replace_triggered_by`"))?;
     let (which, rest) = match path.get(2) {
-        Some(PathPart::Key(key)) if graph.list[on].has_keys => (Which::Key(key.clone()), &path[3..]),
+        Some(PathPart::Key(key)) if graph.list[on].has_keys => {
+            (Which::Key(key.clone()), &path[3..])
+        }
         _ => (Which::All, &path[2..]),
     };
     let attribute = rest.iter().map(step).collect::<Option<Vec<_>>>();

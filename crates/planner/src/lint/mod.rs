@@ -28,9 +28,20 @@ pub fn lint(plan: &Plan, state: &BTreeMap<Address, StateEntry>) -> Vec<Finding> 
     findings
 }
 
-fn verdicts(plan: &Plan, actions: &Actions<'_>, state: &BTreeMap<Address, StateEntry>, findings: &mut Vec<Finding>) {
-    let nodes = plan.actions.iter().map(|action| &action.address).chain(state.keys());
-    let mut missing: Vec<&Address> = nodes.filter(|address| !plan.verdicts.contains_key(*address)).collect();
+fn verdicts(
+    plan: &Plan,
+    actions: &Actions<'_>,
+    state: &BTreeMap<Address, StateEntry>,
+    findings: &mut Vec<Finding>,
+) {
+    let nodes = plan
+        .actions
+        .iter()
+        .map(|action| &action.address)
+        .chain(state.keys());
+    let mut missing: Vec<&Address> = nodes
+        .filter(|address| !plan.verdicts.contains_key(*address))
+        .collect();
     missing.sort();
     missing.dedup();
     findings.extend(missing.into_iter().cloned().map(Finding::NoVerdict));
@@ -54,13 +65,30 @@ fn verdicts(plan: &Plan, actions: &Actions<'_>, state: &BTreeMap<Address, StateE
 /// Are these the actions of this verdict? Deletions of what was replaced in an earlier run may come
 /// with any that does something.
 fn agrees(verdict: VerdictKind, actions: &[&Action]) -> bool {
-    let is = |operation: &Operation| actions.iter().filter(|action| action.operation == *operation).count();
-    let old = actions.iter().filter(|action| matches!(action.operation, Operation::Delete { deposed: Some(_) })).count();
+    let is = |operation: &Operation| {
+        actions
+            .iter()
+            .filter(|action| action.operation == *operation)
+            .count()
+    };
+    let old = actions
+        .iter()
+        .filter(|action| matches!(action.operation, Operation::Delete { deposed: Some(_) }))
+        .count();
     let all = actions.len();
-    let (create, create_first) = (is(&Operation::Create { replaces: false }), is(&Operation::Create { replaces: true }));
-    let (delete, update) = (is(&Operation::Delete { deposed: None }), is(&Operation::Update));
+    let (create, create_first) = (
+        is(&Operation::Create { replaces: false }),
+        is(&Operation::Create { replaces: true }),
+    );
+    let (delete, update) = (
+        is(&Operation::Delete { deposed: None }),
+        is(&Operation::Update),
+    );
     match verdict {
-        VerdictKind::Unchanged | VerdictKind::Waiting | VerdictKind::Held | VerdictKind::Skipped => all == 0,
+        VerdictKind::Unchanged
+        | VerdictKind::Waiting
+        | VerdictKind::Held
+        | VerdictKind::Skipped => all == 0,
         VerdictKind::Create => create == 1 && all == 1 + old,
         VerdictKind::Update => update <= 1 && all == update + old && all > 0,
         VerdictKind::Replace => create == 1 && delete == 1 && all == 2 + old,
@@ -71,17 +99,27 @@ fn agrees(verdict: VerdictKind, actions: &[&Action]) -> bool {
     }
 }
 
-fn halves(verdict: VerdictKind, address: &Address, own: &[&Action], actions: &Actions<'_>, findings: &mut Vec<Finding>) {
+fn halves(
+    verdict: VerdictKind,
+    address: &Address,
+    own: &[&Action],
+    actions: &Actions<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let place = |wanted: fn(&Operation) -> bool| {
-        own.iter().find(|action| wanted(&action.operation)).and_then(|action| actions.place(&action.id))
+        own.iter()
+            .find(|action| wanted(&action.operation))
+            .and_then(|action| actions.place(&action.id))
     };
     let create = place(|operation| matches!(operation, Operation::Create { .. }));
     let right = match (verdict, create) {
         (VerdictKind::Replace, Some(create)) => {
-            place(|operation| matches!(operation, Operation::Delete { deposed: None })).is_none_or(|delete| actions.waits(create, delete))
+            place(|operation| matches!(operation, Operation::Delete { deposed: None }))
+                .is_none_or(|delete| actions.waits(create, delete))
         }
         (VerdictKind::ReplaceCreateFirst, Some(create)) => {
-            place(|operation| matches!(operation, Operation::Delete { .. })).is_none_or(|delete| actions.waits(delete, create))
+            place(|operation| matches!(operation, Operation::Delete { .. }))
+                .is_none_or(|delete| actions.waits(delete, create))
         }
         _ => true,
     };
@@ -92,11 +130,18 @@ fn halves(verdict: VerdictKind, address: &Address, own: &[&Action], actions: &Ac
 
 fn generations(plan: &Plan, state: &BTreeMap<Address, StateEntry>, findings: &mut Vec<Finding>) {
     for (address, entry) in state {
-        let skipped = plan.verdicts.get(address).is_some_and(|verdict| verdict.what == VerdictKind::Skipped);
+        let skipped = plan
+            .verdicts
+            .get(address)
+            .is_some_and(|verdict| verdict.what == VerdictKind::Skipped);
         let named = plan.read.get(address).copied();
         let wrong = named.map_or(!skipped, |named| named != entry.generation);
         if wrong {
-            findings.push(Finding::WrongGeneration { address: address.clone(), expected: entry.generation, named });
+            findings.push(Finding::WrongGeneration {
+                address: address.clone(),
+                expected: entry.generation,
+                named,
+            });
         }
     }
     if plan.parent.is_none() && !state.is_empty() {
@@ -117,12 +162,18 @@ fn single(plan: &Plan, action: &Action, findings: &mut Vec<Finding>) {
     if !fits {
         findings.push(Finding::WrongMode(action.id.clone()));
     }
-    if deletes && plan.mode == (Mode::Destroy { volumes: false }) && action.address.kind() == Kind::Volume {
+    if deletes
+        && plan.mode == (Mode::Destroy { volumes: false })
+        && action.address.kind() == Kind::Volume
+    {
         findings.push(Finding::VolumeDeleted(action.id.clone()));
     }
     let mut needs = |there: bool, part| {
         if !there {
-            findings.push(Finding::Incomplete { action: action.id.clone(), part });
+            findings.push(Finding::Incomplete {
+                action: action.id.clone(),
+                part,
+            });
         }
     };
     needs(!action.driver.is_empty(), "driver");
@@ -130,13 +181,19 @@ fn single(plan: &Plan, action: &Action, findings: &mut Vec<Finding>) {
     match action.operation {
         Operation::Create { .. } => needs(action.template.is_some(), "settings"),
         Operation::Update => {
-            needs(action.template.is_some() || action.service_change.is_some(), "settings");
+            needs(
+                action.template.is_some() || action.service_change.is_some(),
+                "settings",
+            );
             needs(action.prior.is_some(), "prior object");
         }
         Operation::Delete { .. } => needs(action.prior.is_some(), "prior object"),
         Operation::Read | Operation::Forget => {}
     }
     if let Some(part) = tokens::broken(action) {
-        findings.push(Finding::BrokenToken { action: action.id.clone(), part });
+        findings.push(Finding::BrokenToken {
+            action: action.id.clone(),
+            part,
+        });
     }
 }

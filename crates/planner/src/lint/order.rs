@@ -33,9 +33,15 @@ impl<'a> Actions<'a> {
             let mut before = HashSet::new();
             for id in &action.after {
                 match place.get(id) {
-                    None => findings.push(Finding::MissingPrerequisite { action: action.id.clone(), missing: id.clone() }),
+                    None => findings.push(Finding::MissingPrerequisite {
+                        action: action.id.clone(),
+                        missing: id.clone(),
+                    }),
                     Some(other) if *other >= at => {
-                        findings.push(Finding::OutOfOrder { action: action.id.clone(), before: id.clone() });
+                        findings.push(Finding::OutOfOrder {
+                            action: action.id.clone(),
+                            before: id.clone(),
+                        });
                     }
                     Some(other) => {
                         before.insert(*other);
@@ -44,7 +50,12 @@ impl<'a> Actions<'a> {
             }
             after.push(before);
         }
-        Self { plan, place, after, of_node }
+        Self {
+            plan,
+            place,
+            after,
+            of_node,
+        }
     }
 
     pub(super) fn place(&self, id: &ActionId) -> Option<usize> {
@@ -60,13 +71,22 @@ impl<'a> Actions<'a> {
             return true;
         }
         let mut seen = HashSet::new();
-        let mut open: Vec<usize> = self.after[action].iter().copied().filter(|before| *before > other).collect();
+        let mut open: Vec<usize> = self.after[action]
+            .iter()
+            .copied()
+            .filter(|before| *before > other)
+            .collect();
         while let Some(at) = open.pop() {
             if self.after[at].contains(&other) {
                 return true;
             }
             if seen.insert(at) {
-                open.extend(self.after[at].iter().copied().filter(|before| *before > other));
+                open.extend(
+                    self.after[at]
+                        .iter()
+                        .copied()
+                        .filter(|before| *before > other),
+                );
             }
         }
         false
@@ -90,7 +110,13 @@ impl<'a> Actions<'a> {
 
     /// Makers before users.
     pub(super) fn check_makers(&self, findings: &mut Vec<Finding>) {
-        for (at, action) in self.plan.actions.iter().enumerate().filter(|(at, _)| self.makes(*at)) {
+        for (at, action) in self
+            .plan
+            .actions
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.makes(*at))
+        {
             for maker in action.depends_on.iter().flat_map(|on| self.covered(on)) {
                 if self.makes(maker) && maker != at && !self.waits(at, maker) {
                     findings.push(Finding::UserBeforeMaker {
@@ -103,9 +129,20 @@ impl<'a> Actions<'a> {
     }
 
     /// Users are gone before what they used, by the records.
-    pub(super) fn check_deletions(&self, state: &BTreeMap<Address, StateEntry>, findings: &mut Vec<Finding>) {
+    pub(super) fn check_deletions(
+        &self,
+        state: &BTreeMap<Address, StateEntry>,
+        findings: &mut Vec<Finding>,
+    ) {
         for entry in state.values() {
-            let leaving: Vec<usize> = self.of_node.get(&entry.address).into_iter().flatten().copied().filter(|at| !self.makes(*at)).collect();
+            let leaving: Vec<usize> = self
+                .of_node
+                .get(&entry.address)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|at| !self.makes(*at))
+                .collect();
             if leaving.is_empty() {
                 continue;
             }
@@ -113,7 +150,10 @@ impl<'a> Actions<'a> {
                 if self.makes(deletion) {
                     continue;
                 }
-                for user in leaving.iter().filter(|user| **user != deletion && !self.waits(deletion, **user)) {
+                for user in leaving
+                    .iter()
+                    .filter(|user| **user != deletion && !self.waits(deletion, **user))
+                {
                     findings.push(Finding::DeletedBeforeUser {
                         deletion: self.plan.actions[deletion].id.clone(),
                         user: self.plan.actions[*user].id.clone(),

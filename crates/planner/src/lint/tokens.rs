@@ -8,7 +8,10 @@ use consort_model::{Partial, Template, Value};
 /// The part of an action that holds a broken token.
 pub(super) fn broken(action: &Action) -> Option<&'static str> {
     let template = action.template.as_ref().is_some_and(in_template);
-    let prior = action.prior.as_ref().is_some_and(|prior| in_value(&prior.desired) || in_value(&prior.attributes));
+    let prior = action
+        .prior
+        .as_ref()
+        .is_some_and(|prior| in_value(&prior.desired) || in_value(&prior.attributes));
     [
         (in_partial(&action.desired), "wanted settings"),
         (in_partial(&action.planned), "planned attributes"),
@@ -31,7 +34,9 @@ fn in_value(value: &Value) -> bool {
     match value {
         Value::String(text) => in_text(text),
         Value::Array(items) => items.iter().any(in_value),
-        Value::Object(object) => object.iter().any(|(key, item)| key.contains([OPEN, CLOSE]) || in_value(item)),
+        Value::Object(object) => object
+            .iter()
+            .any(|(key, item)| key.contains([OPEN, CLOSE]) || in_value(item)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -41,7 +46,9 @@ fn in_partial(value: &Partial) -> bool {
         Partial::Unknown(_) => false,
         Partial::Scalar(value) => in_value(value),
         Partial::List(items) => items.iter().any(in_partial),
-        Partial::Map(map) => map.iter().any(|(key, item)| key.contains([OPEN, CLOSE]) || in_partial(item)),
+        Partial::Map(map) => map
+            .iter()
+            .any(|(key, item)| key.contains([OPEN, CLOSE]) || in_partial(item)),
     }
 }
 
@@ -52,6 +59,8 @@ fn in_template(template: &Template) -> bool {
             TextPart::Text(text) | TextPart::Expression(text) => in_text(text),
         }),
         Template::List(items) => items.iter().any(in_template),
-        Template::Map(map) => map.iter().any(|(key, item)| key.contains([OPEN, CLOSE]) || in_template(item)),
+        Template::Map(map) => map
+            .iter()
+            .any(|(key, item)| key.contains([OPEN, CLOSE]) || in_template(item)),
     }
 }

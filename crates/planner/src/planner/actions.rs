@@ -40,7 +40,9 @@ pub(crate) fn depends_on(planning: &Planning, at: u32) -> Vec<Address> {
     for on in &planning.node(at).dependencies {
         let node = planning.node(*on);
         match node.role {
-            Role::Managed | Role::Data | Role::Removed | Role::Group => found.push(node.address.clone()),
+            Role::Managed | Role::Data | Role::Removed | Role::Group => {
+                found.push(node.address.clone())
+            }
             Role::Local => found.extend(planning.work[*on as usize].through.iter().cloned()),
             Role::Input | Role::Output | Role::Nothing => {}
         }
@@ -58,7 +60,16 @@ pub(crate) fn of(planning: &Planning, at: u32) -> Vec<Placed> {
     let mut actions = Vec::new();
     let create = |replaces| Operation::Create { replaces };
     let delete = |deposed| Operation::Delete { deposed };
-    let mut add = |slot, operation| actions.push(placed(planning, at, outcome, slot, operation, outcome.prior.clone()));
+    let mut add = |slot, operation| {
+        actions.push(placed(
+            planning,
+            at,
+            outcome,
+            slot,
+            operation,
+            outcome.prior.clone(),
+        ))
+    };
     match outcome.what {
         _ if !outcome.acts => {}
         VerdictKind::Create => add(Slot::Do, create(false)),
@@ -75,7 +86,10 @@ pub(crate) fn of(planning: &Planning, at: u32) -> Vec<Placed> {
         }
         VerdictKind::Delete => add(Slot::Delete, delete(None)),
         VerdictKind::Forget => add(Slot::Delete, Operation::Forget),
-        VerdictKind::Unchanged | VerdictKind::Waiting | VerdictKind::Held | VerdictKind::Skipped => {}
+        VerdictKind::Unchanged
+        | VerdictKind::Waiting
+        | VerdictKind::Held
+        | VerdictKind::Skipped => {}
     }
     actions.extend(leftovers(planning, at, outcome));
     actions
@@ -83,13 +97,28 @@ pub(crate) fn of(planning: &Planning, at: u32) -> Vec<Placed> {
 
 /// Deletions of what was replaced in a run that did not get so far.
 fn leftovers(planning: &Planning, at: u32, outcome: &Outcome) -> Vec<Placed> {
-    let skipped = matches!(outcome.what, VerdictKind::Waiting | VerdictKind::Held | VerdictKind::Skipped);
-    let Some(entry) = planning.entry(at).filter(|entry| !skipped && !protects(planning, at, &entry.lifecycle)) else {
+    let skipped = matches!(
+        outcome.what,
+        VerdictKind::Waiting | VerdictKind::Held | VerdictKind::Skipped
+    );
+    let Some(entry) = planning
+        .entry(at)
+        .filter(|entry| !skipped && !protects(planning, at, &entry.lifecycle))
+    else {
         return Vec::new();
     };
     let action = |object: &Object| {
-        let operation = Operation::Delete { deposed: Some(object.id.clone()) };
-        placed(planning, at, outcome, Slot::Leftover, operation, Some(object.clone()))
+        let operation = Operation::Delete {
+            deposed: Some(object.id.clone()),
+        };
+        placed(
+            planning,
+            at,
+            outcome,
+            Slot::Leftover,
+            operation,
+            Some(object.clone()),
+        )
     };
     entry.deposed.iter().map(action).collect()
 }
@@ -117,10 +146,20 @@ fn placed(
         Slot::Do => doing(planning, at, outcome, operation, prior),
         Slot::Delete | Slot::Leftover => deleting(planning, at, outcome, operation, prior),
     };
-    Placed { node: at, slot, action }
+    Placed {
+        node: at,
+        slot,
+        action,
+    }
 }
 
-fn doing(planning: &Planning, at: u32, outcome: &Outcome, operation: Operation, prior: Option<Object>) -> Action {
+fn doing(
+    planning: &Planning,
+    at: u32,
+    outcome: &Outcome,
+    operation: Operation,
+    prior: Option<Object>,
+) -> Action {
     let node = planning.node(at);
     let (driver, type_name) = planning.driver(at);
     let decl = match planning.source(at) {
@@ -132,7 +171,11 @@ fn doing(planning: &Planning, at: u32, outcome: &Outcome, operation: Operation, 
     let changes = operation != Operation::Read;
     Action {
         id: ActionId::new(&operation, &node.address),
-        prior: if matches!(operation, Operation::Create { .. }) { None } else { prior },
+        prior: if matches!(operation, Operation::Create { .. }) {
+            None
+        } else {
+            prior
+        },
         operation,
         address: node.address.clone(),
         driver,
@@ -144,7 +187,11 @@ fn doing(planning: &Planning, at: u32, outcome: &Outcome, operation: Operation, 
         planned: outcome.planned.clone(),
         differences: outcome.differences.clone(),
         after: Vec::new(),
-        waits_for: if changes { waits_for(planning, at) } else { Vec::new() },
+        waits_for: if changes {
+            waits_for(planning, at)
+        } else {
+            Vec::new()
+        },
         depends_on: match (decl, entry) {
             (None, Some(entry)) => entry.depends_on.clone(),
             _ => depends_on(planning, at),
@@ -155,31 +202,47 @@ fn doing(planning: &Planning, at: u32, outcome: &Outcome, operation: Operation, 
             (None, None) => Lifecycle::default(),
         },
         service_change: None,
-        mandates: if is_service && changes { service::mandates(outcome) } else { Vec::new() },
+        mandates: if is_service && changes {
+            service::mandates(outcome)
+        } else {
+            Vec::new()
+        },
         time_limit: decl.and_then(|decl| decl.time_limit).unwrap_or(TIME_LIMIT),
     }
 }
 
-fn deleting(planning: &Planning, at: u32, outcome: &Outcome, operation: Operation, prior: Option<Object>) -> Action {
+fn deleting(
+    planning: &Planning,
+    at: u32,
+    outcome: &Outcome,
+    operation: Operation,
+    prior: Option<Object>,
+) -> Action {
     let node = planning.node(at);
     let entry = planning.entry(at);
     let decl = match planning.source(at) {
         Some(Source::Node(decl)) => Some(decl),
         _ => None,
     };
-    let lifecycle = decl.map(|decl| &decl.lifecycle).or_else(|| entry.map(|entry| &entry.lifecycle));
+    let lifecycle = decl
+        .map(|decl| &decl.lifecycle)
+        .or_else(|| entry.map(|entry| &entry.lifecycle));
     Action {
         id: ActionId::new(&operation, &node.address),
         address: node.address.clone(),
         driver: entry.map(|entry| entry.driver.clone()).unwrap_or_default(),
-        type_name: entry.map(|entry| entry.type_name.clone()).unwrap_or_default(),
+        type_name: entry
+            .map(|entry| entry.type_name.clone())
+            .unwrap_or_default(),
         site: entry.map_or_else(Site::local, |entry| entry.site.clone()),
         prior,
         template: None,
         each: node.each.clone(),
         desired: Partial::NULL,
         planned: Partial::NULL,
-        differences: if outcome.what == VerdictKind::Delete && operation == (Operation::Delete { deposed: None }) {
+        differences: if outcome.what == VerdictKind::Delete
+            && operation == (Operation::Delete { deposed: None })
+        {
             outcome.differences.clone()
         } else {
             Vec::new()
@@ -187,7 +250,9 @@ fn deleting(planning: &Planning, at: u32, outcome: &Outcome, operation: Operatio
         operation,
         after: Vec::new(),
         waits_for: Vec::new(),
-        depends_on: entry.map(|entry| entry.depends_on.clone()).unwrap_or_default(),
+        depends_on: entry
+            .map(|entry| entry.depends_on.clone())
+            .unwrap_or_default(),
         lifecycle: lifecycle.cloned().unwrap_or_default(),
         service_change: None,
         mandates: Vec::new(),
@@ -203,7 +268,14 @@ fn waits_for(planning: &Planning, at: u32) -> Vec<(Address, Condition)> {
     let conditions = &planning.declarations.list[declaration].conditions;
     let nodes = |on: &usize| {
         let address = &planning.declarations.list[*on].address;
-        planning.graph.covered(address).map(|on| planning.node(on).address.clone()).collect::<Vec<_>>()
+        planning
+            .graph
+            .covered(address)
+            .map(|on| planning.node(on).address.clone())
+            .collect::<Vec<_>>()
     };
-    conditions.iter().flat_map(|(on, condition)| nodes(on).into_iter().map(|on| (on, *condition))).collect()
+    conditions
+        .iter()
+        .flat_map(|(on, condition)| nodes(on).into_iter().map(|on| (on, *condition)))
+        .collect()
 }

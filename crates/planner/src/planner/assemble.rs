@@ -35,7 +35,9 @@ pub(crate) fn finish(planning: Planning) -> Result<Plan, Unplannable> {
     if planning.input.mode == Mode::Apply {
         outputs(&planning, &mut plan);
     }
-    let placed = (0..planning.graph.nodes.len() as u32).flat_map(|at| actions::of(&planning, at)).collect();
+    let placed = (0..planning.graph.nodes.len() as u32)
+        .flat_map(|at| actions::of(&planning, at))
+        .collect();
     match order::ordered(&planning, placed) {
         Ok(actions) => plan.actions = actions,
         Err(problem) => problems.push(problem),
@@ -47,21 +49,32 @@ pub(crate) fn finish(planning: Planning) -> Result<Plan, Unplannable> {
     if problems.is_empty() {
         Ok(plan)
     } else {
-        Err(Unplannable { problems, plan: Box::new(plan) })
+        Err(Unplannable {
+            problems,
+            plan: Box::new(plan),
+        })
     }
 }
 
 /// No plan leaves here that the independent checker would refuse.
 fn checked(plan: &Plan, input: &PlanInput) -> Vec<Problem> {
-    let errors = lint::lint(plan, &input.state).into_iter().filter(|finding| finding.severity() == Severity::Error);
+    let errors = lint::lint(plan, &input.state)
+        .into_iter()
+        .filter(|finding| finding.severity() == Severity::Error);
     errors
-        .map(|finding| Problem::new(Code::INTERNAL, format!("the plan does not hold: {finding}")).remedy("Please report this with the blueprint."))
+        .map(|finding| {
+            Problem::new(Code::INTERNAL, format!("the plan does not hold: {finding}"))
+                .remedy("Please report this with the blueprint.")
+        })
         .collect()
 }
 
 /// What is left of a plan when the graph could not be made.
 pub(crate) fn without_graph(input: &PlanInput, problems: Vec<Problem>) -> Unplannable {
-    Unplannable { problems, plan: Box::new(empty(input)) }
+    Unplannable {
+        problems,
+        plan: Box::new(empty(input)),
+    }
 }
 
 /// The same, without any input.
@@ -129,7 +142,10 @@ fn outcomes(planning: &Planning) -> impl Iterator<Item = (&Address, &super::outc
 fn verdicts(planning: &Planning) -> IndexMap<Address, Verdict> {
     let mut verdicts: IndexMap<Address, Verdict> = outcomes(planning)
         .map(|(address, outcome)| {
-            let verdict = Verdict { what: outcome.what, reason: outcome.reason.clone() };
+            let verdict = Verdict {
+                what: outcome.what,
+                reason: outcome.reason.clone(),
+            };
             (address.clone(), verdict)
         })
         .collect();
@@ -140,7 +156,10 @@ fn verdicts(planning: &Planning) -> IndexMap<Address, Verdict> {
     for address in planning.input.blueprint.nodes.keys() {
         let is_node = matches!(Role::of(address.kind()), Role::Managed | Role::Data);
         if is_node && planning.graph.covered(address).next().is_none() {
-            let verdict = Verdict { what: VerdictKind::Unchanged, reason: "it does not exist".into() };
+            let verdict = Verdict {
+                what: VerdictKind::Unchanged,
+                reason: "it does not exist".into(),
+            };
             verdicts.insert(address.clone(), verdict);
         }
     }
@@ -171,14 +190,26 @@ fn outputs(planning: &Planning, plan: &mut Plan) {
 fn warnings(planning: &Planning) -> Vec<Warning> {
     let mut warnings = planning.input.blueprint.warnings.clone();
     for (at, node) in planning.graph.nodes.iter().enumerate() {
-        let Some(outcome) = &planning.work[at].outcome else { continue };
-        let place = node.declaration.map(|at| planning.declarations.list[at].place.clone());
+        let Some(outcome) = &planning.work[at].outcome else {
+            continue;
+        };
+        let place = node
+            .declaration
+            .map(|at| planning.declarations.list[at].place.clone());
         let mut add = |message: String| {
-            warnings.push(Warning { message, place: place.clone(), address: Some(node.address.clone()) });
+            warnings.push(Warning {
+                message,
+                place: place.clone(),
+                address: Some(node.address.clone()),
+            });
         };
         outcome.warnings.iter().cloned().for_each(&mut add);
-        let entry = planning.entry(at as u32).filter(|entry| !entry.deposed.is_empty());
-        if entry.is_some_and(|entry| actions::protects(planning, at as u32, &entry.lifecycle)) && outcome.what != VerdictKind::Held {
+        let entry = planning
+            .entry(at as u32)
+            .filter(|entry| !entry.deposed.is_empty());
+        if entry.is_some_and(|entry| actions::protects(planning, at as u32, &entry.lifecycle))
+            && outcome.what != VerdictKind::Held
+        {
             add("a replaced one of it is kept, because prevent_destroy holds it".into());
         }
     }

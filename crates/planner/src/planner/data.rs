@@ -8,8 +8,8 @@ use consort_model::{Code, Partial, Problem, Value, Why};
 use super::outcome::{Outcome, Settled};
 use super::work::Planning;
 use crate::contract::Observed;
-use crate::graph::Source;
 use crate::diff;
+use crate::graph::Source;
 
 /// Begins, or goes on when what was asked is answered.
 pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
@@ -35,12 +35,23 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
     };
     if let Some(reason) = later {
         let planned = Partial::Unknown(Why::Apply);
-        let outcome = Outcome { planned: planned.clone(), ..outcome(reason) };
+        let outcome = Outcome {
+            planned: planned.clone(),
+            ..outcome(reason)
+        };
         return Some(Settled::Node(Box::new(outcome), planned));
     }
     let Some(observed) = planning.work[at as usize].observed.take() else {
         let desired = desired.known().unwrap_or(Value::Null);
-        planning.ask_read(at, Object { id: String::new(), desired, attributes: Value::Null, tainted: false });
+        planning.ask_read(
+            at,
+            Object {
+                id: String::new(),
+                desired,
+                attributes: Value::Null,
+                tainted: false,
+            },
+        );
         return None;
     };
     let address = planning.node(at).address.clone();
@@ -48,8 +59,12 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
         Observed::Present(attributes) => Some(read(planning, at, &desired, attributes, outcome)),
         Observed::Gone => Some(Settled::Failed(vec![not_found(&address)], String::new())),
         Observed::Unreachable(why) => {
-            let problem = Problem::new(Code::NODE_FAILED, format!("it cannot be read: {why}")).at(&address);
-            Some(Settled::Failed(vec![problem.remedy("Try again when it can be reached.")], String::new()))
+            let problem =
+                Problem::new(Code::NODE_FAILED, format!("it cannot be read: {why}")).at(&address);
+            Some(Settled::Failed(
+                vec![problem.remedy("Try again when it can be reached.")],
+                String::new(),
+            ))
         }
     }
 }

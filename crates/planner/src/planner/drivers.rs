@@ -63,7 +63,10 @@ pub(crate) fn check(input: &PlanInput, declarations: &Declarations) -> Vec<Probl
             if schema.attribute(&reference.name).is_none() {
                 let problem = Problem::new(
                     Code::EXPRESSION_FAILED,
-                    format!("`{}` ({}) has no attribute `{}`", on.address, on.type_name, reference.name),
+                    format!(
+                        "`{}` ({}) has no attribute `{}`",
+                        on.address, on.type_name, reference.name
+                    ),
                 );
                 problems.push(Problem {
                     place: Some(reference.place.clone()),
@@ -76,16 +79,33 @@ pub(crate) fn check(input: &PlanInput, declarations: &Declarations) -> Vec<Probl
 }
 
 fn unknown_type(address: &Address, decl: &NodeDecl, input: &PlanInput) -> Problem {
-    let what = if address.kind() == Kind::Data { "data" } else { "resource" };
+    let what = if address.kind() == Kind::Data {
+        "data"
+    } else {
+        "resource"
+    };
     let problem = Problem {
         place: Some(decl.place.clone()),
-        ..Problem::new(Code::PLAN_IMPOSSIBLE, format!("there is no {what} of type `{}`", decl.type_name)).at(address)
+        ..Problem::new(
+            Code::PLAN_IMPOSSIBLE,
+            format!("there is no {what} of type `{}`", decl.type_name),
+        )
+        .at(address)
     };
-    let types = || input.schemas.values().filter(|schema| schema.driver == BUILTIN).map(|schema| schema.type_name.as_str());
+    let types = || {
+        input
+            .schemas
+            .values()
+            .filter(|schema| schema.driver == BUILTIN)
+            .map(|schema| schema.type_name.as_str())
+    };
     match nearest(&decl.type_name, types()) {
         Some(near) => problem.remedy(format!("Did you mean `{near}`?")),
         None if types().next().is_none() => problem.remedy("No driver knows any type."),
-        None => problem.remedy(format!("Built in are {}.", types().collect::<Vec<_>>().join(", "))),
+        None => problem.remedy(format!(
+            "Built in are {}.",
+            types().collect::<Vec<_>>().join(", ")
+        )),
     }
 }
 
@@ -96,30 +116,58 @@ fn settings(address: &Address, decl: &NodeDecl, schema: &TypeSchema) -> Vec<Prob
         Template::Scalar(Value::Null) => &empty,
         Template::Deferred(_) => return Vec::new(),
         Template::Scalar(_) | Template::List(_) => {
-            return vec![placed(decl, address, Problem::new(Code::BLUEPRINT_INVALID, "`properties` must be a mapping").remedy("Write `name: value` lines."))];
+            return vec![placed(
+                decl,
+                address,
+                Problem::new(Code::BLUEPRINT_INVALID, "`properties` must be a mapping")
+                    .remedy("Write `name: value` lines."),
+            )];
         }
     };
     let mut problems = Vec::new();
     for name in map.keys() {
         match schema.attribute(name) {
             Some(attribute) if attribute.settable || schema.open => {}
-            Some(_) => problems.push(placed(decl, address, Problem::new(
-                Code::BLUEPRINT_INVALID,
-                format!("`{name}` of {} is found out by its driver and cannot be set", decl.type_name),
-            ).remedy("Take it away."))),
+            Some(_) => problems.push(placed(
+                decl,
+                address,
+                Problem::new(
+                    Code::BLUEPRINT_INVALID,
+                    format!(
+                        "`{name}` of {} is found out by its driver and cannot be set",
+                        decl.type_name
+                    ),
+                )
+                .remedy("Take it away."),
+            )),
             None if schema.open => {}
             None => {
-                let problem = Problem::new(Code::BLUEPRINT_INVALID, format!("{} has no setting `{name}`", decl.type_name));
-                problems.push(placed(decl, address, with_names(problem, name, schema, |a| a.settable)));
+                let problem = Problem::new(
+                    Code::BLUEPRINT_INVALID,
+                    format!("{} has no setting `{name}`", decl.type_name),
+                );
+                problems.push(placed(
+                    decl,
+                    address,
+                    with_names(problem, name, schema, |a| a.settable),
+                ));
             }
         }
     }
-    let required = schema.attributes.iter().filter(|attribute| attribute.required && address.kind() == Kind::Resource);
+    let required = schema
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.required && address.kind() == Kind::Resource);
     for attribute in required.filter(|attribute| !map.contains_key(&attribute.name)) {
-        problems.push(placed(decl, address, Problem::new(
-            Code::BLUEPRINT_INVALID,
-            format!("{} needs the setting `{}`", decl.type_name, attribute.name),
-        ).remedy(format!("Add it to `properties`: {}", attribute.doc))));
+        problems.push(placed(
+            decl,
+            address,
+            Problem::new(
+                Code::BLUEPRINT_INVALID,
+                format!("{} needs the setting `{}`", decl.type_name, attribute.name),
+            )
+            .remedy(format!("Add it to `properties`: {}", attribute.doc)),
+        ));
     }
     problems
 }
@@ -137,7 +185,12 @@ fn with_names(
     schema: &TypeSchema,
     choose: fn(&crate::AttributeSchema) -> bool,
 ) -> Problem {
-    let names: Vec<&str> = schema.attributes.iter().filter(|a| choose(a)).map(|a| a.name.as_str()).collect();
+    let names: Vec<&str> = schema
+        .attributes
+        .iter()
+        .filter(|a| choose(a))
+        .map(|a| a.name.as_str())
+        .collect();
     match nearest(name, names.iter().copied()) {
         Some(near) => problem.remedy(format!("Did you mean `{near}`?")),
         None => problem.remedy(format!("There are {}.", names.join(", "))),

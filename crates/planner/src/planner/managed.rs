@@ -18,6 +18,9 @@ use crate::{diff, ignore};
 pub(crate) struct Wanted {
     desired: Partial,
     template: Template,
+    /// The same as the blueprint has it, where `ignore_changes` made a difference: a new one is made
+    /// by the blueprint.
+    written: Option<(Partial, Template)>,
     /// What is there, as observed.
     prior: Option<Object>,
     /// Recorded, and gone from the world.
@@ -42,9 +45,14 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
         Err(problems) => return Some(Settled::Failed(problems, String::new())),
     };
     let seen = refresh::seen(planning, at);
-    let (desired, template) = match &seen.object {
-        Some(object) if !ignored.is_empty() => ignore::keep_ignored(&ignored, &object.desired, desired, template),
-        _ => (desired, template),
+    let (desired, template, written) = match &seen.object {
+        Some(object) if !ignored.is_empty() => {
+            let written = Some((desired.clone(), template.clone()));
+            let (desired, template) =
+                ignore::keep_ignored(&ignored, &object.desired, desired, template);
+            (desired, template, written)
+        }
+        _ => (desired, template, None),
     };
     if let Err(problem) = service::check(planning, at, &desired) {
         return Some(Settled::Failed(vec![problem], String::new()));
@@ -52,6 +60,7 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
     let mut wanted = Wanted {
         desired,
         template,
+        written,
         prior: seen.object,
         gone: seen.gone,
         drift: seen.drift,
@@ -64,7 +73,10 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
     if let (Some(object), Some(entry)) = (&wanted.prior, planning.entry(at)) {
         wanted.retyped = (&entry.driver, &entry.type_name) != (&driver, &type_name);
         wanted.replaced = if wanted.retyped {
-            Some(format!("its type changes from {} to {type_name}", entry.type_name))
+            Some(format!(
+                "its type changes from {} to {type_name}",
+                entry.type_name
+            ))
         } else {
             replace::forced(planning, at, object.tainted)
         };
@@ -77,16 +89,26 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
 }
 
 /// The digest of the program that was built for a service is one of its settings.
-fn with_program(planning: &Planning, at: u32, mut desired: Partial, mut template: Template) -> (Partial, Template) {
+fn with_program(
+    planning: &Planning,
+    at: u32,
+    mut desired: Partial,
+    mut template: Template,
+) -> (Partial, Template) {
     let node = planning.node(at);
     if !matches!(node.address.kind(), Kind::Service | Kind::Job) {
         return (desired, template);
     }
     let digest = planning.input.programs.get(node.address.name());
-    let is_built = template.get("process").and_then(|process| process.get("build")).is_some_and(|build| *build != Template::default());
+    let is_built = template
+        .get("process")
+        .and_then(|process| process.get("build"))
+        .is_some_and(|build| *build != Template::default());
     let program = match digest {
         Some(digest) => Partial::Scalar(Value::String(digest.to_string())),
-        None if is_built && planning.input.target == TargetKind::Process => Partial::Unknown(Why::Build),
+        None if is_built && planning.input.target == TargetKind::Process => {
+            Partial::Unknown(Why::Build)
+        }
         None => return (desired, template),
     };
     if let (Partial::Map(desired), Template::Map(template)) = (&mut desired, &mut template) {
@@ -98,7 +120,12 @@ fn with_program(planning: &Planning, at: u32, mut desired: Partial, mut template
     (desired, template)
 }
 
-fn ask(planning: &mut Planning, at: u32, wanted: Wanted) {
+fn ask(planning: &mut Planning, at: u32, mut wanted: Wanted) {
+    if wanted.replaced.is_some()
+        && let Some((desired, template)) = wanted.written.take()
+    {
+        (wanted.desired, wanted.template) = (desired, template);
+    }
     let (driver, type_name) = planning.driver(at);
     let is_new = wanted.replaced.is_some() || wanted.prior.is_none();
     let need = Need::PlanChange {
@@ -109,18 +136,33 @@ fn ask(planning: &mut Planning, at: u32, wanted: Wanted) {
         desired: wanted.desired.clone(),
     };
     planning.work[at as usize].wanted = Some(Box::new(wanted));
-    planning.need(at, if is_new { NeedStep::New } else { NeedStep::Change }, need);
+    planning.need(
+        at,
+        if is_new {
+            NeedStep::New
+        } else {
+            NeedStep::Change
+        },
+        need,
+    );
 }
 
 /// The driver has answered; asks again, as for a new one, when the answer is a replacement.
-pub(crate) fn planned(planning: &mut Planning, id: NeedId, change: PlannedChange) -> Option<Settled> {
+pub(crate) fn planned(
+    planning: &mut Planning,
+    id: NeedId,
+    change: PlannedChange,
+) -> Option<Settled> {
     let mut wanted = *planning.work[id.node as usize].wanted.take()?;
     wanted.warnings.extend(change.warnings.iter().cloned());
     match (id.step, wanted.prior.is_some()) {
         (NeedStep::New, true) => Some(replacement(planning, id.node, wanted, change.planned)),
         (NeedStep::New, false) => Some(creation(planning, id.node, wanted, change.planned)),
         _ if !change.requires_replacement.is_empty() => {
-            wanted.replaced = Some(format!("{} forces it", listed(&change.requires_replacement)));
+            wanted.replaced = Some(format!(
+                "{} forces it",
+                listed(&change.requires_replacement)
+            ));
             wanted.forcing = change.requires_replacement;
             ask(planning, id.node, wanted);
             None
@@ -137,13 +179,17 @@ fn definition(planning: &Planning, at: u32, wanted: Wanted) -> Settled {
     match &wanted.prior {
         None => creation(planning, at, wanted, planned),
         Some(_) if wanted.replaced.is_some() => replacement(planning, at, wanted, planned),
-        Some(object) if diff::is_same(&object.desired, &wanted.desired) => unchanged(planning, at, wanted),
+        Some(object) if diff::is_same(&object.desired, &wanted.desired) => {
+            unchanged(planning, at, wanted)
+        }
         Some(_) => update(planning, at, wanted, planned),
     }
 }
 
 fn creation(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -> Settled {
-    let unfinished = planning.entry(at).is_some_and(|entry| entry.object.is_none());
+    let unfinished = planning
+        .entry(at)
+        .is_some_and(|entry| entry.object.is_none());
     let reason = match (wanted.gone, unfinished) {
         (true, _) => "it is gone from the world",
         (false, true) => "its replacement was not finished",
@@ -153,7 +199,16 @@ fn creation(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -> S
     // Settings of which there are none differ from nothing only in form.
     differences.retain(|difference| !difference.path.is_empty());
     diff::attributes(&Value::Null, &planned, &wanted.desired, &mut differences);
-    finish(planning, at, wanted, Outcome { differences, planned, ..Outcome::new(VerdictKind::Create, reason) })
+    finish(
+        planning,
+        at,
+        wanted,
+        Outcome {
+            differences,
+            planned,
+            ..Outcome::new(VerdictKind::Create, reason)
+        },
+    )
 }
 
 fn replacement(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -> Settled {
@@ -161,14 +216,25 @@ fn replacement(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -
     let differences = differences(&wanted, &planned);
     // The record holds one driver and type: the old kind must be gone before the new one is made.
     let first = planning.create_first[at as usize] && !wanted.retyped;
-    let what = if first { VerdictKind::ReplaceCreateFirst } else { VerdictKind::Replace };
-    let mut outcome = Outcome { differences, planned, ..Outcome::new(what, reason) };
+    let what = if first {
+        VerdictKind::ReplaceCreateFirst
+    } else {
+        VerdictKind::Replace
+    };
+    let mut outcome = Outcome {
+        differences,
+        planned,
+        ..Outcome::new(what, reason)
+    };
     if let Some(Source::Node(decl)) = planning.source(at)
         && decl.lifecycle.prevent_destroy
     {
         outcome.what = VerdictKind::Held;
         outcome.acts = false;
-        outcome.reason = format!("prevent_destroy holds it; it would be replaced because {}", outcome.reason);
+        outcome.reason = format!(
+            "prevent_destroy holds it; it would be replaced because {}",
+            outcome.reason
+        );
     }
     finish(planning, at, wanted, outcome)
 }
@@ -182,11 +248,23 @@ fn update(planning: &Planning, at: u32, wanted: Wanted, planned: Partial) -> Set
         None if differences.is_empty() => "its driver asks for it".into(),
         None => format!("{} changed", paths(&differences)),
     };
-    finish(planning, at, wanted, Outcome { differences, planned, ..Outcome::new(VerdictKind::Update, reason) })
+    finish(
+        planning,
+        at,
+        wanted,
+        Outcome {
+            differences,
+            planned,
+            ..Outcome::new(VerdictKind::Update, reason)
+        },
+    )
 }
 
 fn unchanged(planning: &Planning, at: u32, wanted: Wanted) -> Settled {
-    let attributes = wanted.prior.as_ref().map(|object| object.attributes.clone());
+    let attributes = wanted
+        .prior
+        .as_ref()
+        .map(|object| object.attributes.clone());
     let planned = attributes.map_or(Partial::NULL, Partial::from);
     let reason = if wanted.drift.is_empty() {
         record_reason(planning, at)
@@ -194,20 +272,35 @@ fn unchanged(planning: &Planning, at: u32, wanted: Wanted) -> Settled {
         Some(refresh::drift_reason(&wanted.drift))
     };
     let outcome = match reason {
-        Some(reason) => Outcome { differences: wanted.drift.clone(), planned, ..Outcome::new(VerdictKind::Read, reason) },
-        None => Outcome { planned, ..leftovers(planning, at) },
+        Some(reason) => Outcome {
+            differences: wanted.drift.clone(),
+            planned,
+            ..Outcome::new(VerdictKind::Read, reason)
+        },
+        None => Outcome {
+            planned,
+            ..leftovers(planning, at)
+        },
     };
     finish(planning, at, wanted, outcome)
 }
 
 /// Nothing to do to the thing itself; replaced ones may be left over from a run that failed.
 fn leftovers(planning: &Planning, at: u32) -> Outcome {
-    let entry = planning.entry(at).filter(|entry| !actions::protects(planning, at, &entry.lifecycle));
+    let entry = planning
+        .entry(at)
+        .filter(|entry| !actions::protects(planning, at, &entry.lifecycle));
     match entry.map_or(0, |entry| entry.deposed.len()) {
         0 => Outcome::new(VerdictKind::Unchanged, "it is as wanted"),
         count => Outcome {
             acts: false,
-            ..Outcome::new(VerdictKind::Update, format!("{count} replaced {} still to be deleted", if count == 1 { "one is" } else { "ones are" }))
+            ..Outcome::new(
+                VerdictKind::Update,
+                format!(
+                    "{count} replaced {} still to be deleted",
+                    if count == 1 { "one is" } else { "ones are" }
+                ),
+            )
         },
     }
 }
@@ -231,7 +324,11 @@ pub(crate) fn record_reason(planning: &Planning, at: u32) -> Option<String> {
 }
 
 fn finish(planning: &Planning, at: u32, wanted: Wanted, mut outcome: Outcome) -> Settled {
-    diff::mark(&mut outcome.differences, planning.schema(at), &wanted.forcing);
+    diff::mark(
+        &mut outcome.differences,
+        planning.schema(at),
+        &wanted.forcing,
+    );
     let value = match outcome.what {
         VerdictKind::Unchanged => std::mem::replace(&mut outcome.planned, Partial::NULL),
         _ => outcome.planned.clone(),
@@ -253,12 +350,16 @@ fn differences(wanted: &Wanted, planned: &Partial) -> Vec<Difference> {
     };
     let mut before = object.desired.clone();
     for difference in &wanted.drift {
-        let Some(crate::path::Step::Key(name)) = crate::path::parse(&difference.path).and_then(|steps| steps.into_iter().next()) else {
+        let Some(crate::path::Step::Key(name)) =
+            crate::path::parse(&difference.path).and_then(|steps| steps.into_iter().next())
+        else {
             continue;
         };
-        if let (Value::Object(before), Some(observed), true) =
-            (&mut before, object.attributes.get(&name), wanted.desired.get(&name).is_some())
-        {
+        if let (Value::Object(before), Some(observed), true) = (
+            &mut before,
+            object.attributes.get(&name),
+            wanted.desired.get(&name).is_some(),
+        ) {
             before.insert(name, observed.clone());
         }
     }
@@ -269,12 +370,21 @@ fn differences(wanted: &Wanted, planned: &Partial) -> Vec<Difference> {
 
 /// `image, environment.BUCKET and 2 more`.
 pub(crate) fn paths(differences: &[Difference]) -> String {
-    let paths: Vec<String> = differences.iter().map(|difference| difference.path.clone()).collect();
+    let paths: Vec<String> = differences
+        .iter()
+        .map(|difference| difference.path.clone())
+        .collect();
     listed(&paths)
 }
 
 fn listed(paths: &[String]) -> String {
-    let named = |path: &String| if path.is_empty() { "all of it".to_owned() } else { path.clone() };
+    let named = |path: &String| {
+        if path.is_empty() {
+            "all of it".to_owned()
+        } else {
+            path.clone()
+        }
+    };
     let shown: Vec<String> = paths.iter().take(3).map(named).collect();
     match paths.len() {
         0..=3 => shown.join(", "),
@@ -286,13 +396,14 @@ impl Planning {
     /// What holds this node.
     pub(crate) fn held(&self, at: u32) -> Option<Problem> {
         let outcome = self.work[at as usize].outcome.as_ref()?;
-        (outcome.what == VerdictKind::Held).then(|| {
-            Problem {
-                place: self.node(at).declaration.map(|at| self.declarations.list[at].place.clone()),
-                ..Problem::new(consort_model::Code::PREVENT_DESTROY, outcome.reason.clone())
-                    .at(&self.node(at).address)
-                    .remedy("Take `prevent_destroy` away first, if you mean it.")
-            }
+        (outcome.what == VerdictKind::Held).then(|| Problem {
+            place: self
+                .node(at)
+                .declaration
+                .map(|at| self.declarations.list[at].place.clone()),
+            ..Problem::new(consort_model::Code::PREVENT_DESTROY, outcome.reason.clone())
+                .at(&self.node(at).address)
+                .remedy("Take `prevent_destroy` away first, if you mean it.")
         })
     }
 }

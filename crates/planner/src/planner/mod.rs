@@ -72,8 +72,16 @@ impl Planner {
             Mode::Apply => Self::applying(input),
             Mode::Destroy { .. } | Mode::RefreshOnly => {
                 let graph = Graph::of_recorded(input.state.keys());
-                let planning = Planning::begin(input, Declarations::default(), graph, Programs::default(), Answers::new())?;
-                Ok(Self { stage: Stage::Planning(Box::new(planning)) })
+                let planning = Planning::begin(
+                    input,
+                    Declarations::default(),
+                    graph,
+                    Programs::default(),
+                    Answers::new(),
+                )?;
+                Ok(Self {
+                    stage: Stage::Planning(Box::new(planning)),
+                })
             }
         }
     }
@@ -105,7 +113,14 @@ impl Planner {
         let Stage::Expanding(mut stage) = std::mem::replace(&mut self.stage, Stage::Moving) else {
             return Ok(());
         };
-        let Expanding { input, declarations, programs, answers, expansion, .. } = &mut *stage;
+        let Expanding {
+            input,
+            declarations,
+            programs,
+            answers,
+            expansion,
+            ..
+        } = &mut *stage;
         expansion.advance(input, declarations, programs, answers);
         if !expansion.problems.is_empty() {
             return Err(std::mem::take(&mut expansion.problems));
@@ -114,7 +129,14 @@ impl Planner {
             self.stage = Stage::Expanding(stage);
             return Ok(());
         }
-        let Expanding { input, declarations, programs, answers, expansion, .. } = *stage;
+        let Expanding {
+            input,
+            declarations,
+            programs,
+            answers,
+            expansion,
+            ..
+        } = *stage;
         let graph = Graph::of(&declarations, &expansion.keys, input.state.keys())?;
         let planning = Planning::begin(input, declarations, graph, programs, answers)?;
         self.stage = Stage::Planning(Box::new(planning));
@@ -126,9 +148,11 @@ impl Planner {
     pub fn needs(&self) -> Vec<(NeedId, Need)> {
         match &self.stage {
             Stage::Expanding(stage) => stage.expansion.jobs.iter().map(evaluate).collect(),
-            Stage::Planning(planning) => {
-                planning.pending.iter().map(|(id, need)| (*id, need.clone())).collect()
-            }
+            Stage::Planning(planning) => planning
+                .pending
+                .iter()
+                .map(|(id, need)| (*id, need.clone()))
+                .collect(),
             Stage::Moving => Vec::new(),
         }
     }
@@ -140,7 +164,9 @@ impl Planner {
             Stage::Expanding(stage) => {
                 let told = &mut stage.told;
                 let jobs = stage.expansion.jobs.iter();
-                jobs.filter(|(id, _)| told.insert(**id)).map(evaluate).collect()
+                jobs.filter(|(id, _)| told.insert(**id))
+                    .map(evaluate)
+                    .collect()
             }
             Stage::Planning(planning) => planning.take_fresh(),
             Stage::Moving => Vec::new(),
@@ -156,7 +182,11 @@ impl Planner {
             Stage::Planning(planning) => return planning.feed(id, answer),
             Stage::Moving => return Err(FeedError::NotNeeded(id)),
             Stage::Expanding(stage) => {
-                let job = stage.expansion.jobs.remove(&id).ok_or(FeedError::NotNeeded(id))?;
+                let job = stage
+                    .expansion
+                    .jobs
+                    .remove(&id)
+                    .ok_or(FeedError::NotNeeded(id))?;
                 match answer {
                     Answer::Evaluated(value) => {
                         stage.answers.insert(job_digest(&job), value);
@@ -183,16 +213,27 @@ impl Planner {
     pub fn finish(self) -> Result<Plan, Unplannable> {
         match self.stage {
             Stage::Planning(planning) => assemble::finish(*planning),
-            Stage::Expanding(stage) => Err(assemble::without_graph(&stage.input, vec![unanswered(stage.expansion.jobs.len())])),
+            Stage::Expanding(stage) => Err(assemble::without_graph(
+                &stage.input,
+                vec![unanswered(stage.expansion.jobs.len())],
+            )),
             Stage::Moving => Err(assemble::nothing(vec![unanswered(0)])),
         }
     }
 }
 
 fn evaluate((id, job): (&NeedId, &consort_expression::HelperJob)) -> (NeedId, Need) {
-    (*id, Need::Evaluate { job: Box::new(job.clone()) })
+    (
+        *id,
+        Need::Evaluate {
+            job: Box::new(job.clone()),
+        },
+    )
 }
 
 fn unanswered(count: usize) -> Problem {
-    Problem::new(Code::INTERNAL, format!("the plan was asked for while {count} needs were unanswered"))
+    Problem::new(
+        Code::INTERNAL,
+        format!("the plan was asked for while {count} needs were unanswered"),
+    )
 }

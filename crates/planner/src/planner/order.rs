@@ -32,7 +32,9 @@ struct Edges {
 impl Edges {
     fn add(&mut self, action: u32, before: u32, strength: Strength) {
         if action != before {
-            let known = self.before[action as usize].entry(before).or_insert(strength);
+            let known = self.before[action as usize]
+                .entry(before)
+                .or_insert(strength);
             *known = (*known).max(strength);
         }
     }
@@ -40,7 +42,9 @@ impl Edges {
 
 /// The actions in an order that respects `after`, which is filled in.
 pub(crate) fn ordered(planning: &Planning, placed: Vec<Placed>) -> Result<Vec<Action>, Problem> {
-    let mut edges = Edges { before: vec![BTreeMap::new(); placed.len()] };
+    let mut edges = Edges {
+        before: vec![BTreeMap::new(); placed.len()],
+    };
     let index = Index::of(planning, &placed);
     makers_first(planning, &placed, &index, &mut edges);
     halves(planning, &placed, &index, &mut edges);
@@ -50,14 +54,23 @@ pub(crate) fn ordered(planning: &Planning, placed: Vec<Placed>) -> Result<Vec<Ac
     for (at, action) in order.iter().enumerate() {
         position[*action as usize] = at;
     }
-    let ids: Vec<_> = placed.iter().map(|placed| placed.action.id.clone()).collect();
-    let mut actions: Vec<Option<Action>> = placed.into_iter().map(|placed| Some(placed.action)).collect();
+    let ids: Vec<_> = placed
+        .iter()
+        .map(|placed| placed.action.id.clone())
+        .collect();
+    let mut actions: Vec<Option<Action>> = placed
+        .into_iter()
+        .map(|placed| Some(placed.action))
+        .collect();
     let mut result = Vec::with_capacity(order.len());
     for at in order {
         let mut before: Vec<u32> = edges.before[at as usize].keys().copied().collect();
         before.sort_by_key(|before| position[*before as usize]);
         if let Some(mut action) = actions[at as usize].take() {
-            action.after = before.iter().map(|before| ids[*before as usize].clone()).collect();
+            action.after = before
+                .iter()
+                .map(|before| ids[*before as usize].clone())
+                .collect();
             result.push(action);
         }
     }
@@ -91,7 +104,11 @@ impl Index {
 fn makers_first(planning: &Planning, placed: &[Placed], index: &Index, edges: &mut Edges) {
     let mut gates: Vec<Arc<Vec<u32>>> = Vec::with_capacity(planning.graph.nodes.len());
     for (at, node) in planning.graph.nodes.iter().enumerate() {
-        let mut waits: Vec<Arc<Vec<u32>>> = node.dependencies.iter().map(|on| gates[*on as usize].clone()).collect();
+        let mut waits: Vec<Arc<Vec<u32>>> = node
+            .dependencies
+            .iter()
+            .map(|on| gates[*on as usize].clone())
+            .collect();
         waits.retain(|gate| !gate.is_empty());
         let gate = match (index.does[at], waits.as_slice()) {
             (Some(action), waits) => {
@@ -111,7 +128,11 @@ fn makers_first(planning: &Planning, placed: &[Placed], index: &Index, edges: &m
         };
         gates.push(gate);
     }
-    debug_assert!(placed.iter().all(|placed| (placed.node as usize) < gates.len()));
+    debug_assert!(
+        placed
+            .iter()
+            .all(|placed| (placed.node as usize) < gates.len())
+    );
 }
 
 /// The halves of a replacement, and leftovers of a type that the node has no longer.
@@ -121,7 +142,10 @@ fn halves(planning: &Planning, placed: &[Placed], index: &Index, edges: &mut Edg
         let (Some(does), Some(outcome)) = (index.does[deletion.node as usize], outcome) else {
             // Several deletions of one node: the newest last, which ends the record.
             if deletion.slot == Slot::Delete {
-                for other in index.deletes[deletion.node as usize].iter().filter(|other| **other != at) {
+                for other in index.deletes[deletion.node as usize]
+                    .iter()
+                    .filter(|other| **other != at)
+                {
                     edges.add(at, *other, Strength::Firm);
                 }
             }
@@ -129,7 +153,9 @@ fn halves(planning: &Planning, placed: &[Placed], index: &Index, edges: &mut Edg
         };
         match deletion.slot {
             Slot::Do => {}
-            Slot::Delete if outcome.what == VerdictKind::Replace => edges.add(does, at, Strength::Firm),
+            Slot::Delete if outcome.what == VerdictKind::Replace => {
+                edges.add(does, at, Strength::Firm)
+            }
             Slot::Leftover if outcome.retyped => edges.add(does, at, Strength::Firm),
             Slot::Delete | Slot::Leftover => edges.add(at, does, Strength::Firm),
         }
@@ -146,16 +172,24 @@ fn users_leave_first(planning: &Planning, placed: &[Placed], index: &Index, edge
             continue;
         };
         let leaving = &index.deletes[user as usize];
-        let update = index.does[user as usize].filter(|at| matches!(placed[*at as usize].action.operation, Operation::Update));
+        let update = index.does[user as usize]
+            .filter(|at| matches!(placed[*at as usize].action.operation, Operation::Update));
         if leaving.is_empty() && update.is_none() {
             continue;
         }
-        for on in entry.depends_on.iter().flat_map(|address| planning.graph.covered(address)) {
+        for on in entry
+            .depends_on
+            .iter()
+            .flat_map(|address| planning.graph.covered(address))
+        {
             for deletion in &index.deletes[on as usize] {
                 for gone in leaving {
                     edges.add(*deletion, *gone, Strength::Recorded);
                 }
-                let replaced_first = planning.work[on as usize].outcome.as_ref().is_some_and(|outcome| outcome.what == VerdictKind::Replace)
+                let replaced_first = planning.work[on as usize]
+                    .outcome
+                    .as_ref()
+                    .is_some_and(|outcome| outcome.what == VerdictKind::Replace)
                     && placed[*deletion as usize].slot == Slot::Delete;
                 if let (Some(update), false) = (update, replaced_first) {
                     edges.add(*deletion, update, Strength::Polite);
@@ -176,7 +210,10 @@ fn sorted(edges: &mut Edges, placed: &[Placed]) -> Result<Vec<u32>, Problem> {
         }
     }
     let mut done = vec![false; count];
-    let mut ready: BinaryHeap<Reverse<u32>> = (0..count as u32).filter(|at| unmet[*at as usize] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<Reverse<u32>> = (0..count as u32)
+        .filter(|at| unmet[*at as usize] == 0)
+        .map(Reverse)
+        .collect();
     let mut order = Vec::with_capacity(count);
     loop {
         while let Some(Reverse(at)) = ready.pop() {
@@ -210,7 +247,9 @@ fn sorted(edges: &mut Edges, placed: &[Placed]) -> Result<Vec<u32>, Problem> {
 fn weakest(edges: &Edges, done: &[bool]) -> Option<(u32, u32)> {
     let next = |at: u32| {
         let before = edges.before[at as usize].iter();
-        before.map(|(before, strength)| (*before, *strength)).find(|(before, _)| !done[*before as usize])
+        before
+            .map(|(before, strength)| (*before, *strength))
+            .find(|(before, _)| !done[*before as usize])
     };
     let mut seen = vec![false; done.len()];
     let mut here = done.iter().position(|done| !done)? as u32;
@@ -229,7 +268,8 @@ fn weakest(edges: &Edges, done: &[bool]) -> Option<(u32, u32)> {
             break;
         }
     }
-    best.filter(|(strength, ..)| *strength < Strength::Firm).map(|(_, action, before)| (action, before))
+    best.filter(|(strength, ..)| *strength < Strength::Firm)
+        .map(|(_, action, before)| (action, before))
 }
 
 fn contradiction(placed: &[Placed], done: &[bool]) -> Problem {
@@ -240,6 +280,9 @@ fn contradiction(placed: &[Placed], done: &[bool]) -> Problem {
         .take(10)
         .map(|(placed, _)| format!("`{}`", placed.action.id))
         .collect();
-    Problem::new(Code::INTERNAL, format!("these actions wait for each other: {}", left.join(", ")))
-        .remedy("Carry a part of the changes out first, with `--only`, and please report this.")
+    Problem::new(
+        Code::INTERNAL,
+        format!("these actions wait for each other: {}", left.join(", ")),
+    )
+    .remedy("Carry a part of the changes out first, with `--only`, and please report this.")
 }

@@ -4,8 +4,8 @@
 use consort_model::plan::VerdictKind;
 use consort_model::{Kind, Partial};
 
-use super::outcome::{Outcome, Settled};
 use super::actions;
+use super::outcome::{Outcome, Settled};
 use super::refresh::{self, Seen};
 use super::work::Planning;
 
@@ -24,7 +24,10 @@ pub(crate) fn removed(planning: &Planning, at: u32) -> Settled {
 /// A node of a deployment that goes.
 pub(crate) fn destroy(planning: &Planning, at: u32, volumes: bool) -> Settled {
     if planning.node(at).address.kind() == Kind::Volume && !volumes {
-        let kept = Outcome::new(VerdictKind::Skipped, "named volumes are kept without --volumes");
+        let kept = Outcome::new(
+            VerdictKind::Skipped,
+            "named volumes are kept without --volumes",
+        );
         return Settled::Node(Box::new(kept), Partial::NULL);
     }
     gone_or_deleted(planning, at, "the deployment is destroyed")
@@ -34,7 +37,12 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
     let Some(entry) = planning.entry(at) else {
         return Settled::Value(None);
     };
-    let Seen { object, gone, drift, warnings } = refresh::seen(planning, at);
+    let Seen {
+        object,
+        gone,
+        drift,
+        warnings,
+    } = refresh::seen(planning, at);
     let is_data = entry.address.kind() == Kind::Data;
     let mut outcome = match object {
         Some(_) if is_data => Outcome::new(VerdictKind::Forget, reason),
@@ -51,10 +59,17 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
         None => Outcome::new(VerdictKind::Forget, "nothing stands for it"),
     };
     let key = (entry.driver.clone(), entry.type_name.clone());
-    crate::diff::mark(&mut outcome.differences, planning.input.schemas.get(&key), &[]);
+    crate::diff::mark(
+        &mut outcome.differences,
+        planning.input.schemas.get(&key),
+        &[],
+    );
     // Deposed things remain even when the newest is gone: deleting the last of them ends the record.
     if outcome.what == VerdictKind::Forget && !entry.deposed.is_empty() {
-        outcome = Outcome { acts: false, ..Outcome::new(VerdictKind::Delete, reason) };
+        outcome = Outcome {
+            acts: false,
+            ..Outcome::new(VerdictKind::Delete, reason)
+        };
     }
     let held = actions::protects(planning, at, &entry.lifecycle)
         && outcome.what == VerdictKind::Delete
@@ -72,7 +87,12 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
 
 /// A node of which only the record is brought up to date.
 pub(crate) fn refresh_only(planning: &Planning, at: u32) -> Settled {
-    let Seen { object, gone, drift, warnings } = refresh::seen(planning, at);
+    let Seen {
+        object,
+        gone,
+        drift,
+        warnings,
+    } = refresh::seen(planning, at);
     let mut outcome = match object {
         _ if gone => Outcome::new(VerdictKind::Forget, "it is gone from the world"),
         Some(object) if !drift.is_empty() => Outcome {

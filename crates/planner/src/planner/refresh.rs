@@ -30,13 +30,20 @@ pub(crate) fn ask(planning: &mut Planning) {
     }
     for at in 0..planning.graph.nodes.len() as u32 {
         let node = planning.node(at);
-        let is_recorded = matches!(node.role, Role::Managed | Role::Removed) && node.address.kind() != Kind::Data;
+        let is_recorded =
+            matches!(node.role, Role::Managed | Role::Removed) && node.address.kind() != Kind::Data;
         if !is_recorded || !planning.chosen[at as usize] {
             continue;
         }
-        let Some(entry) = planning.entry(at) else { continue };
+        let Some(entry) = planning.entry(at) else {
+            continue;
+        };
         let key = (entry.driver.clone(), entry.type_name.clone());
-        let can_read = planning.input.schemas.get(&key).is_some_and(|schema| schema.has_read);
+        let can_read = planning
+            .input
+            .schemas
+            .get(&key)
+            .is_some_and(|schema| schema.has_read);
         if let (true, Some(object)) = (can_read, entry.object.clone()) {
             planning.ask_read(at, object);
         }
@@ -45,16 +52,27 @@ pub(crate) fn ask(planning: &mut Planning) {
 
 /// What is there of this node, by its record and what was observed.
 pub(crate) fn seen(planning: &Planning, at: u32) -> Seen {
-    let mut seen = Seen { object: None, gone: false, drift: Vec::new(), warnings: Vec::new() };
-    let Some(entry) = planning.entry(at) else { return seen };
-    let Some(object) = &entry.object else { return seen };
+    let mut seen = Seen {
+        object: None,
+        gone: false,
+        drift: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let Some(entry) = planning.entry(at) else {
+        return seen;
+    };
+    let Some(object) = &entry.object else {
+        return seen;
+    };
     let key = (entry.driver.clone(), entry.type_name.clone());
     let schema = planning.input.schemas.get(&key);
     match &planning.work[at as usize].observed {
         None => seen.object = Some(object.clone()),
         Some(Observed::Unreachable(why)) => {
             seen.object = Some(object.clone());
-            seen.warnings.push(format!("it cannot be seen now ({why}); planned from what is recorded"));
+            seen.warnings.push(format!(
+                "it cannot be seen now ({why}); planned from what is recorded"
+            ));
         }
         Some(Observed::Gone) => {
             seen.gone = true;
@@ -63,7 +81,10 @@ pub(crate) fn seen(planning: &Planning, at: u32) -> Seen {
         Some(Observed::Present(attributes)) => {
             let attributes = merged(&object.attributes, attributes, schema);
             seen.drift = diff::values(&object.attributes, &attributes);
-            seen.object = Some(Object { attributes, ..object.clone() });
+            seen.object = Some(Object {
+                attributes,
+                ..object.clone()
+            });
         }
     }
     diff::mark(&mut seen.drift, schema, &[]);
@@ -77,7 +98,8 @@ fn merged(recorded: &Value, observed: &Value, schema: Option<&TypeSchema>) -> Va
     };
     let mut merged = observed.clone();
     for (name, old) in recorded {
-        let is_secret = schema.is_some_and(|schema| schema.is_sensitive(name)) || old.to_string().contains(OPEN);
+        let is_secret = schema.is_some_and(|schema| schema.is_sensitive(name))
+            || old.to_string().contains(OPEN);
         if is_secret {
             merged.insert(name.clone(), old.clone());
         }

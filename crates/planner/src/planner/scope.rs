@@ -25,7 +25,11 @@ pub(crate) fn of(
         return Ok(vec![true; graph.nodes.len()]);
     }
     let mut chosen = vec![false; graph.nodes.len()];
-    let mut open: Vec<u32> = options.only.iter().flat_map(|address| graph.covered(address)).collect();
+    let mut open: Vec<u32> = options
+        .only
+        .iter()
+        .flat_map(|address| graph.covered(address))
+        .collect();
     let users = match mode {
         Mode::RefreshOnly => Vec::new(),
         Mode::Apply | Mode::Destroy { .. } => recorded_users(graph, state),
@@ -51,11 +55,20 @@ pub(crate) fn of(
 }
 
 fn unknown(graph: &Graph, addresses: &[Address], option: &str) -> Vec<Problem> {
-    let missing = addresses.iter().filter(|address| graph.covered(address).next().is_none());
+    let missing = addresses
+        .iter()
+        .filter(|address| graph.covered(address).next().is_none());
     missing
         .map(|address| {
-            let problem = Problem::new(Code::NODE_UNKNOWN, format!("`{option}` names `{address}`, which does not exist"));
-            let all: Vec<String> = graph.nodes.iter().map(|node| node.address.to_string()).collect();
+            let problem = Problem::new(
+                Code::NODE_UNKNOWN,
+                format!("`{option}` names `{address}`, which does not exist"),
+            );
+            let all: Vec<String> = graph
+                .nodes
+                .iter()
+                .map(|node| node.address.to_string())
+                .collect();
             match nearest(&address.to_string(), all.iter().map(String::as_str)) {
                 Some(near) => problem.remedy(format!("Did you mean `{near}`?")),
                 None => problem.remedy("`consort graph` shows all nodes."),
@@ -65,7 +78,10 @@ fn unknown(graph: &Graph, addresses: &[Address], option: &str) -> Vec<Problem> {
 }
 
 /// For each node, the nodes that are no longer declared and have used it.
-pub(crate) fn recorded_users(graph: &Graph, state: &BTreeMap<Address, StateEntry>) -> Vec<Vec<u32>> {
+pub(crate) fn recorded_users(
+    graph: &Graph,
+    state: &BTreeMap<Address, StateEntry>,
+) -> Vec<Vec<u32>> {
     let mut users = vec![Vec::new(); graph.nodes.len()];
     for entry in state.values() {
         let Some(user) = graph.find(&entry.address) else {
@@ -74,7 +90,11 @@ pub(crate) fn recorded_users(graph: &Graph, state: &BTreeMap<Address, StateEntry
         if graph.nodes[user as usize].role != Role::Removed {
             continue;
         }
-        for on in entry.depends_on.iter().flat_map(|address| graph.covered(address)) {
+        for on in entry
+            .depends_on
+            .iter()
+            .flat_map(|address| graph.covered(address))
+        {
             users[on as usize].push(user);
         }
     }

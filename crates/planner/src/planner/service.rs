@@ -8,7 +8,13 @@ use super::outcome::Outcome;
 use super::work::Planning;
 
 /// What decides how a service is rolled out; the rest may still be unknown.
-const POLICY_KEYS: &[&str] = &["deploy", "volumes", "container_name", "network_mode", "scale"];
+const POLICY_KEYS: &[&str] = &[
+    "deploy",
+    "volumes",
+    "container_name",
+    "network_mode",
+    "scale",
+];
 
 /// Checks settings that are known.
 pub(crate) fn check(planning: &Planning, at: u32, desired: &Partial) -> Result<(), Problem> {
@@ -16,7 +22,9 @@ pub(crate) fn check(planning: &Planning, at: u32, desired: &Partial) -> Result<(
     if node.address.kind() != Kind::Service {
         return Ok(());
     }
-    let place = node.declaration.map(|at| planning.declarations.list[at].place.clone());
+    let place = node
+        .declaration
+        .map(|at| planning.declarations.list[at].place.clone());
     let problem = |message: String| Problem {
         place: place.clone(),
         ..Problem::new(Code::BLUEPRINT_INVALID, message).at(&node.address)
@@ -27,7 +35,9 @@ pub(crate) fn check(planning: &Planning, at: u32, desired: &Partial) -> Result<(
     let update = spec.deploy.update_config.unwrap_or_default();
     match update.policy(consort_model::service::Order::StartFirst) {
         Ok(_) => Ok(()),
-        Err(sentence) => Err(problem(sentence).remedy("Mend `deploy.update_config` of the service.")),
+        Err(sentence) => {
+            Err(problem(sentence).remedy("Mend `deploy.update_config` of the service."))
+        }
     }
 }
 
@@ -50,8 +60,18 @@ fn pruned(part: &Partial) -> Option<Value> {
     match part {
         Partial::Unknown(_) => None,
         Partial::Scalar(value) => Some(value.clone()),
-        Partial::List(items) => Some(Value::Array(items.iter().filter(|item| item.unknown().is_none()).filter_map(pruned).collect())),
-        Partial::Map(map) => Some(Value::Object(map.iter().filter_map(|(key, part)| Some((key.clone(), pruned(part)?))).collect())),
+        Partial::List(items) => Some(Value::Array(
+            items
+                .iter()
+                .filter(|item| item.unknown().is_none())
+                .filter_map(pruned)
+                .collect(),
+        )),
+        Partial::Map(map) => Some(Value::Object(
+            map.iter()
+                .filter_map(|(key, part)| Some((key.clone(), pruned(part)?)))
+                .collect(),
+        )),
     }
 }
 
@@ -71,12 +91,21 @@ pub(crate) fn mandates(outcome: &Outcome) -> Vec<Mandate> {
         None if written => "update_config.order says so".to_owned(),
         None => why.to_owned(),
     };
-    vec![Mandate::RollOut { policy, replicas, reason }, Mandate::Repair]
+    vec![
+        Mandate::RollOut {
+            policy,
+            replicas,
+            reason,
+        },
+        Mandate::Repair,
+    ]
 }
 
 /// Compose's older `scale`, which counts where `deploy.replicas` is not written.
 fn scale_of(desired: &Partial) -> Option<u32> {
-    let written = desired.get("deploy").and_then(|deploy| deploy.get("replicas"));
+    let written = desired
+        .get("deploy")
+        .and_then(|deploy| deploy.get("replicas"));
     if written.is_some_and(|replicas| *replicas != Partial::NULL) {
         return None;
     }
@@ -89,16 +118,33 @@ fn scale_of(desired: &Partial) -> Option<u32> {
 /// `scale from 2 to 3`, when nothing else differs.
 pub(crate) fn scale(differences: &[Difference]) -> Option<String> {
     const OWN: &[&str] = &["deploy.replicas", "scale"];
-    let setting = differences.iter().find(|difference| OWN.contains(&difference.path.as_str()))?;
+    let setting = differences
+        .iter()
+        .find(|difference| OWN.contains(&difference.path.as_str()))?;
     // The driver repeats the number among the attributes that it finds out.
-    let others = differences.iter().filter(|difference| !OWN.contains(&difference.path.as_str()));
-    if others.into_iter().any(|difference| difference.path != "replicas") {
+    let others = differences
+        .iter()
+        .filter(|difference| !OWN.contains(&difference.path.as_str()));
+    if others
+        .into_iter()
+        .any(|difference| difference.path != "replicas")
+    {
         return None;
     }
-    let before = if setting.before.is_null() { "1".to_owned() } else { setting.before.to_string() };
+    let before = if setting.before.is_null() {
+        "1".to_owned()
+    } else {
+        setting.before.to_string()
+    };
     let after = setting.after.known().map_or_else(
         || "(known after apply)".to_owned(),
-        |after| if after.is_null() { "1".to_owned() } else { after.to_string() },
+        |after| {
+            if after.is_null() {
+                "1".to_owned()
+            } else {
+                after.to_string()
+            }
+        },
     );
     Some(format!("scale from {before} to {after}"))
 }

@@ -11,7 +11,9 @@ use indexmap::IndexMap;
 
 use super::outcome::{Outcome, Settled};
 use super::{actions, data, drivers, managed, recorded, refresh, replace, scope};
-use crate::contract::{Answer, FeedError, Need, NeedId, NeedStep, Observed, PlannedChange, TypeSchema};
+use crate::contract::{
+    Answer, FeedError, Need, NeedId, NeedStep, Observed, PlannedChange, TypeSchema,
+};
 use crate::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate, job_digest};
 use crate::graph::{Declarations, Graph, Node, Role, Source, source};
 use crate::input::{PlanInput, target_driver};
@@ -74,7 +76,10 @@ impl Planning {
     ) -> Result<Self, Vec<Problem>> {
         let chosen = scope::of(&graph, &input.state, input.mode, &input.options)?;
         let create_first = replace::create_first(&input, &declarations, &graph);
-        let work = graph.nodes.iter().map(|node| Work { unmet: node.dependencies.len(), ..Work::default() });
+        let work = graph.nodes.iter().map(|node| Work {
+            unmet: node.dependencies.len(),
+            ..Work::default()
+        });
         let mut planning = Self {
             work: work.collect(),
             values: Values::default(),
@@ -94,7 +99,9 @@ impl Planning {
         planning.prepare_values();
         refresh::ask(&mut planning);
         let free = (0..planning.graph.nodes.len() as u32).rev();
-        planning.ready = free.filter(|at| planning.work[*at as usize].unmet == 0).collect();
+        planning.ready = free
+            .filter(|at| planning.work[*at as usize].unmet == 0)
+            .collect();
         planning.run();
         Ok(planning)
     }
@@ -120,12 +127,19 @@ impl Planning {
     }
 
     fn prepare_values(&mut self) {
-        for declaration in self.declarations.list.iter().filter(|declaration| declaration.has_keys) {
+        for declaration in self
+            .declarations
+            .list
+            .iter()
+            .filter(|declaration| declaration.has_keys)
+        {
             self.values.set_group(declaration.address.clone());
         }
         let text = |text: &str| Partial::Scalar(Value::String(text.to_owned()));
         let mut attributes = self.input.deployment_attributes.clone();
-        attributes.entry("url".into()).or_insert(Partial::Unknown(Why::Apply));
+        attributes
+            .entry("url".into())
+            .or_insert(Partial::Unknown(Why::Apply));
         attributes.insert("name".into(), text(&self.input.deployment));
         attributes.insert("target".into(), text(target_driver(self.input.target)));
         self.values.set_deployment(attributes);
@@ -151,10 +165,17 @@ impl Planning {
             Some(declaration) => {
                 let declaration = &self.declarations.list[declaration];
                 let kind = declaration.address.kind();
-                let driver = drivers::driver(kind, &declaration.type_name, self.input.target, &self.input.schemas);
+                let driver = drivers::driver(
+                    kind,
+                    &declaration.type_name,
+                    self.input.target,
+                    &self.input.schemas,
+                );
                 (driver, declaration.type_name.clone())
             }
-            None => self.entry(at).map_or_else(Default::default, |entry| (entry.driver.clone(), entry.type_name.clone())),
+            None => self.entry(at).map_or_else(Default::default, |entry| {
+                (entry.driver.clone(), entry.type_name.clone())
+            }),
         }
     }
 
@@ -176,7 +197,16 @@ impl Planning {
         };
         let address = self.node(at).address.clone();
         self.work[at as usize].unmet += 1;
-        self.need(at, NeedStep::Read, Need::Read { driver, type_name, address, object });
+        self.need(
+            at,
+            NeedStep::Read,
+            Need::Read {
+                driver,
+                type_name,
+                address,
+                object,
+            },
+        );
     }
 
     pub(crate) fn take_fresh(&mut self) -> Vec<(NeedId, Need)> {
@@ -227,7 +257,11 @@ impl Planning {
     /// A need failed: so does its node, once its other needs are answered.
     fn fail(&mut self, id: NeedId, problem: Problem) {
         let address = self.node(id.node).address.clone();
-        let problem = if problem.address.is_some() { problem } else { problem.at(&address) };
+        let problem = if problem.address.is_some() {
+            problem
+        } else {
+            problem.at(&address)
+        };
         let work = &mut self.work[id.node as usize];
         match id.step {
             NeedStep::Read => {
@@ -273,13 +307,19 @@ impl Planning {
     fn step(&mut self, at: u32) -> Option<Settled> {
         let work = &mut self.work[at as usize];
         if work.failed {
-            return Some(Settled::Failed(std::mem::take(&mut work.problems), String::new()));
+            return Some(Settled::Failed(
+                std::mem::take(&mut work.problems),
+                String::new(),
+            ));
         }
         let node = &self.graph.nodes[at as usize];
         if !self.chosen[at as usize] {
             return Some(self.skipped(at));
         }
-        let waits_for = node.dependencies.iter().find(|on| self.work[**on as usize].failed);
+        let waits_for = node
+            .dependencies
+            .iter()
+            .find(|on| self.work[**on as usize].failed);
         if let Some(on) = waits_for {
             let cause = self.work[*on as usize].cause.clone();
             let cause = cause.unwrap_or_else(|| self.node(*on).address.to_string());
@@ -288,7 +328,12 @@ impl Planning {
         match node.role {
             Role::Nothing | Role::Group => Some(Settled::Value(None)),
             Role::Input => {
-                let value = self.input.inputs.get(node.address.name()).cloned().unwrap_or(Value::Null);
+                let value = self
+                    .input
+                    .inputs
+                    .get(node.address.name())
+                    .cloned()
+                    .unwrap_or(Value::Null);
                 Some(Settled::Value(Some(value.into())))
             }
             Role::Local | Role::Output => {
@@ -313,7 +358,11 @@ impl Planning {
     }
 
     /// Evaluates a template for a node; `None` when helpers must answer first.
-    pub(crate) fn evaluate(&mut self, at: u32, template: &Template) -> Option<Result<Partial, Vec<Problem>>> {
+    pub(crate) fn evaluate(
+        &mut self,
+        at: u32,
+        template: &Template,
+    ) -> Option<Result<Partial, Vec<Problem>>> {
         let node = &self.graph.nodes[at as usize];
         let environment = Environment {
             values: &self.values,
@@ -325,7 +374,10 @@ impl Planning {
         match evaluate(template, &environment) {
             Err(problems) => {
                 let address = &node.address;
-                Some(Err(problems.into_iter().map(|problem| problem.at(address)).collect()))
+                Some(Err(problems
+                    .into_iter()
+                    .map(|problem| problem.at(address))
+                    .collect()))
             }
             Ok(Evaluated::Value(value)) => Some(Ok(value)),
             Ok(Evaluated::Needs(jobs)) => {
@@ -346,10 +398,19 @@ impl Planning {
         match node.role {
             Role::Data | Role::Managed | Role::Removed => {
                 let recorded = self.entry(at).and_then(StateEntry::attributes);
-                let value = recorded.map_or(Partial::Unknown(Why::Apply), |value| value.clone().into());
-                Settled::Node(Box::new(Outcome::new(VerdictKind::Skipped, "it was left out by --only")), value)
+                let value =
+                    recorded.map_or(Partial::Unknown(Why::Apply), |value| value.clone().into());
+                Settled::Node(
+                    Box::new(Outcome::new(
+                        VerdictKind::Skipped,
+                        "it was left out by --only",
+                    )),
+                    value,
+                )
             }
-            Role::Input | Role::Local | Role::Output | Role::Group | Role::Nothing => Settled::Value(None),
+            Role::Input | Role::Local | Role::Output | Role::Group | Role::Nothing => {
+                Settled::Value(None)
+            }
         }
     }
 
@@ -388,7 +449,11 @@ impl Planning {
 
     /// What is true of a value because of what it comes from.
     fn pass_through(&mut self, at: u32) {
-        let changes = self.node(at).dependencies.iter().any(|on| self.work[*on as usize].changes);
+        let changes = self
+            .node(at)
+            .dependencies
+            .iter()
+            .any(|on| self.work[*on as usize].changes);
         let through = match self.node(at).role {
             Role::Local => Arc::new(actions::depends_on(self, at)),
             _ => Arc::default(),
@@ -412,7 +477,8 @@ impl Planning {
                 work.outcome = Some(Outcome::new(VerdictKind::Waiting, reason));
             }
             Role::Output => {
-                self.outputs.insert(address.name().to_owned(), Partial::Unknown(Why::Apply));
+                self.outputs
+                    .insert(address.name().to_owned(), Partial::Unknown(Why::Apply));
             }
             Role::Input | Role::Local | Role::Group | Role::Nothing => {
                 work.cause = Some(on.to_owned()).filter(|on| !on.is_empty());

@@ -48,7 +48,12 @@ pub fn summary(plan: &Plan) -> String {
             _ => parts.push((verb(what), count)),
         }
     }
-    let still = |what| plan.verdicts.values().filter(|verdict| verdict.what == what).count();
+    let still = |what| {
+        plan.verdicts
+            .values()
+            .filter(|verdict| verdict.what == what)
+            .count()
+    };
     let (unchanged, skipped) = (still(VerdictKind::Unchanged), still(VerdictKind::Skipped));
     let left_out = match (skipped, plan.only.is_empty()) {
         (0, _) => String::new(),
@@ -58,8 +63,14 @@ pub fn summary(plan: &Plan) -> String {
     if parts.is_empty() {
         return format!("Nothing to do: {unchanged} unchanged{left_out}.");
     }
-    let parts: Vec<String> = parts.into_iter().map(|(verb, count)| format!("{count} {verb}")).collect();
-    format!("Plan: {}; {unchanged} unchanged{left_out}.", parts.join(", "))
+    let parts: Vec<String> = parts
+        .into_iter()
+        .map(|(verb, count)| format!("{count} {verb}"))
+        .collect();
+    format!(
+        "Plan: {}; {unchanged} unchanged{left_out}.",
+        parts.join(", ")
+    )
 }
 
 fn header(out: &mut String, plan: &Plan, style: &Style) {
@@ -69,7 +80,10 @@ fn header(out: &mut String, plan: &Plan, style: &Style) {
         Mode::Destroy { volumes: false } => ", to destroy everything but named volumes",
         Mode::RefreshOnly => ", to record what is there",
     };
-    let follows = plan.parent.map_or_else(|| "first revision".to_owned(), |parent| format!("after {parent}"));
+    let follows = plan.parent.map_or_else(
+        || "first revision".to_owned(),
+        |parent| format!("after {parent}"),
+    );
     let target = crate::input::target_driver(plan.target);
     let name = printable(&plan.deployment, false);
     let _ = writeln!(out, "{} on {target}, {follows}{what}\n", style.bold(&name));
@@ -106,7 +120,7 @@ fn drift(out: &mut String, plan: &Plan, style: &Style) {
         let _ = writeln!(out, "    {}", printable(&address.to_string(), false));
         match differences.as_slice() {
             [all] if all.path.is_empty() => out.push_str("      is gone\n"),
-            differences => node::differences(out, differences, style),
+            differences => node::differences(out, differences, false, style),
         }
     }
     out.push('\n');
@@ -117,7 +131,13 @@ fn outputs(out: &mut String, plan: &Plan, style: &Style) {
         return;
     }
     let _ = writeln!(out, "{}", style.bold("Outputs"));
-    let column = plan.planned_outputs.keys().map(|name| name.chars().count()).max().unwrap_or(0).min(32);
+    let column = plan
+        .planned_outputs
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(32);
     for (name, value) in &plan.planned_outputs {
         let value = value::partial(value, false, style.width.saturating_sub(column + 8));
         let _ = writeln!(out, "    {:column$}  {value}", printable(name, false));
@@ -126,7 +146,10 @@ fn outputs(out: &mut String, plan: &Plan, style: &Style) {
 }
 
 fn estimate(out: &mut String, plan: &Plan, style: &Style) {
-    let consort_model::plan::Estimate { duration, workloads } = &plan.estimate;
+    let consort_model::plan::Estimate {
+        duration,
+        workloads,
+    } = &plan.estimate;
     if duration.is_none() && workloads.is_empty() {
         return;
     }
@@ -135,7 +158,11 @@ fn estimate(out: &mut String, plan: &Plan, style: &Style) {
         let _ = writeln!(out, "    this plan  {duration}");
     }
     for (name, workload) in workloads {
-        let fleet: Vec<String> = workload.fleet.iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
+        let fleet: Vec<String> = workload
+            .fleet
+            .iter()
+            .map(|(kind, count)| format!("{count} x {kind}"))
+            .collect();
         let _ = writeln!(
             out,
             "    one run of {}  {}, {} at list prices, on {}",
@@ -150,8 +177,16 @@ fn estimate(out: &mut String, plan: &Plan, style: &Style) {
 
 fn warnings(out: &mut String, plan: &Plan, style: &Style) {
     for warning in &plan.warnings {
-        let at = warning.address.as_ref().map(|address| format!("{address}: ")).unwrap_or_default();
-        let place = warning.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        let at = warning
+            .address
+            .as_ref()
+            .map(|address| format!("{address}: "))
+            .unwrap_or_default();
+        let place = warning
+            .place
+            .as_ref()
+            .map(|place| format!(" ({place})"))
+            .unwrap_or_default();
         let text = printable(&format!("{at}{}{place}", warning.message), false);
         let _ = writeln!(out, "{} {text}", style.paint("33", "warning:"));
     }

@@ -15,7 +15,11 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, width: 80, all: false }
+        Self {
+            colour: false,
+            width: 80,
+            all: false,
+        }
     }
 }
 

@@ -28,9 +28,15 @@ fn text(value: &Partial) -> String {
         Partial::Unknown(why) => why.to_string(),
         Partial::Scalar(Value::String(text)) => quoted(text),
         Partial::Scalar(scalar) => scalar.to_string(),
-        Partial::List(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(", ")),
+        Partial::List(items) => format!(
+            "[{}]",
+            items.iter().map(text).collect::<Vec<_>>().join(", ")
+        ),
         Partial::Map(map) => {
-            let parts: Vec<String> = map.iter().map(|(key, part)| format!("{}: {}", printable(key, false), text(part))).collect();
+            let parts: Vec<String> = map
+                .iter()
+                .map(|(key, part)| format!("{}: {}", printable(key, false), text(part)))
+                .collect();
             format!("{{{}}}", parts.join(", "))
         }
     }

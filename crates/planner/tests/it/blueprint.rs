@@ -6,7 +6,23 @@ use consort_model::{Address, Kind, Template, Value};
 use indexmap::IndexMap;
 
 fn place(line: u32) -> Place {
-    Place { file: "consort.yaml".into(), line, column: 3 }
+    Place {
+        file: "consort.yaml".into(),
+        line,
+        column: 3,
+    }
+}
+
+/// Where the bracket that the text begins with is closed.
+fn closing(text: &str) -> usize {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 {
+            return at;
+        }
+    }
+    panic!("not closed: {text}")
 }
 
 /// A template from JSON.
@@ -16,7 +32,7 @@ pub fn template(value: &Value, line: u32) -> Template {
             let mut parts = Vec::new();
             let mut rest = text.as_str();
             while let Some(start) = rest.find("${ ") {
-                let end = start + rest[start..].find('}').expect("closed");
+                let end = start + 1 + closing(&rest[start + 1..]);
                 if start > 0 {
                     parts.push(TextPart::Text(rest[..start].into()));
                 }
@@ -26,10 +42,19 @@ pub fn template(value: &Value, line: u32) -> Template {
             if !rest.is_empty() {
                 parts.push(TextPart::Text(rest.into()));
             }
-            Template::Deferred(Deferred { parts, place: place(line) })
+            Template::Deferred(Deferred {
+                parts,
+                place: place(line),
+            })
         }
-        Value::Array(items) => Template::List(items.iter().map(|item| template(item, line)).collect()),
-        Value::Object(map) => Template::Map(map.iter().map(|(key, item)| (key.clone(), template(item, line))).collect()),
+        Value::Array(items) => {
+            Template::List(items.iter().map(|item| template(item, line)).collect())
+        }
+        Value::Object(map) => Template::Map(
+            map.iter()
+                .map(|(key, item)| (key.clone(), template(item, line)))
+                .collect(),
+        ),
         scalar => Template::Scalar(scalar.clone()),
     }
 }
@@ -41,8 +66,14 @@ fn dependencies(value: &Value) -> Vec<Dependency> {
         serde_json::from_value(Value::Object(long)).unwrap()
     };
     match value {
-        Value::Array(items) => items.iter().map(|item| one(item.as_str().unwrap(), &Value::Null)).collect(),
-        Value::Object(map) => map.iter().map(|(address, more)| one(address, more)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| one(item.as_str().unwrap(), &Value::Null))
+            .collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(address, more)| one(address, more))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -74,11 +105,18 @@ pub fn blueprint(document: &Value) -> Blueprint {
                     let value = template(element, line);
                     found.outputs.insert(
                         name.clone(),
-                        OutputDecl { value, sensitive: false, description: None, place: place(line) },
+                        OutputDecl {
+                            value,
+                            sensitive: false,
+                            description: None,
+                            place: place(line),
+                        },
                     );
                 }
                 kind => {
-                    found.nodes.insert(Address::new(kind, name.as_str()), node(kind, element, line));
+                    found
+                        .nodes
+                        .insert(Address::new(kind, name.as_str()), node(kind, element, line));
                 }
             }
         }
@@ -101,11 +139,25 @@ fn node(kind: Kind, element: &Value, line: u32) -> NodeDecl {
         }
     };
     NodeDecl {
-        type_name: if is_typed { get("type").as_str().unwrap().into() } else { kind.word().into() },
+        type_name: if is_typed {
+            get("type").as_str().unwrap().into()
+        } else {
+            kind.word().into()
+        },
         body: template(&body, line),
         for_each: element.get("for_each").map(|keys| template(keys, line)),
-        depends_on: if kind == Kind::Local { Vec::new() } else { dependencies(&get("depends_on")) },
-        lifecycle: serde_json::from_value(element.get("lifecycle").cloned().unwrap_or(serde_json::json!({}))).unwrap(),
+        depends_on: if kind == Kind::Local {
+            Vec::new()
+        } else {
+            dependencies(&get("depends_on"))
+        },
+        lifecycle: serde_json::from_value(
+            element
+                .get("lifecycle")
+                .cloned()
+                .unwrap_or(serde_json::json!({})),
+        )
+        .unwrap(),
         time_limit: None,
         place: place(line),
     }

@@ -9,19 +9,38 @@ use crate::blueprint::template;
 use crate::world::{World, shown, wish};
 
 fn secret() -> String {
-    SecretHandle { name: "resources.pw.value".into(), version: 1 }.token()
+    SecretHandle {
+        name: "resources.pw.value".into(),
+        version: 1,
+    }
+    .token()
 }
 
 fn values() -> Values {
     let mut values = Values::default();
-    let mut set = |kind, name: &str, value: Value| values.set(Address::new(kind, name), Partial::from(value));
+    let mut set =
+        |kind, name: &str, value: Value| values.set(Address::new(kind, name), Partial::from(value));
     set(Kind::Input, "n", json!(3));
     set(Kind::Input, "list", json!([1, "b", null]));
     set(Kind::Input, "text", json!("x"));
-    set(Kind::Resource, "my-db", json!({"id": {"$unknown": "apply"}, "port": 5432, "tags": {"a": "b"}, "pw": secret()}));
-    set(Kind::Service, "api", json!({"digest": {"$unknown": "build"}}));
-    values.set(Address::new(Kind::Resource, "b").with_key("eu"), Partial::from(json!({"id": "eu-1", "z": {"$unknown": "apply"}})));
-    values.set(Address::new(Kind::Resource, "b").with_key("us"), Partial::from(json!({"id": "us-1", "z": 1})));
+    set(
+        Kind::Resource,
+        "my-db",
+        json!({"id": {"$unknown": "apply"}, "port": 5432, "tags": {"a": "b"}, "pw": secret()}),
+    );
+    set(
+        Kind::Service,
+        "api",
+        json!({"digest": {"$unknown": "build"}}),
+    );
+    values.set(
+        Address::new(Kind::Resource, "b").with_key("eu"),
+        Partial::from(json!({"id": "eu-1", "z": {"$unknown": "apply"}})),
+    );
+    values.set(
+        Address::new(Kind::Resource, "b").with_key("us"),
+        Partial::from(json!({"id": "us-1", "z": 1})),
+    );
     values.set_group(Address::new(Kind::Resource, "b"));
     values.set_group(Address::new(Kind::Resource, "none"));
     values
@@ -36,7 +55,13 @@ fn run(text: &str) -> Result<Value, String> {
     }
     let values = values();
     let each = ("eu".to_owned(), json!({"size": 2}));
-    let environment = Environment { values: &values, each: Some(&each), files: None, programs: &programs, answers: &Answers::new() };
+    let environment = Environment {
+        values: &values,
+        each: Some(&each),
+        files: None,
+        programs: &programs,
+        answers: &Answers::new(),
+    };
     match evaluate(&template, &environment) {
         Ok(Evaluated::Value(value)) => Ok(json!(value)),
         Ok(Evaluated::Needs(jobs)) => Err(format!("{} jobs", jobs.len())),
@@ -62,7 +87,10 @@ fn an_expression_keeps_its_type_and_text_joins() {
         ("${ .resources.b.eu.z }", unknown.clone()),
         ("${ .resources.none }", json!({})),
         ("${ .each.key }/${ .each.value.size }", json!("eu/2")),
-        ("${ .services.api.digest }-${ .resources[\"my-db\"].id }", json!({"$unknown": "build"})),
+        (
+            "${ .services.api.digest }-${ .resources[\"my-db\"].id }",
+            json!({"$unknown": "build"}),
+        ),
         ("${ .inputs.text + \"-\" + .each.key }", json!("x-eu")),
         ("${ .inputs.n + 1 }", json!(4)),
         ("${ .resources[\"my-db\"].port + 1 }", json!(5433)),
@@ -83,8 +111,14 @@ fn unknown_has_its_reason() {
 #[test]
 fn secrets_are_joined_and_selected_but_not_computed_with() {
     assert_eq!(run("${ .resources[\"my-db\"].pw }"), Ok(json!(secret())));
-    assert_eq!(run("postgres://u:${ .resources[\"my-db\"].pw }@db"), Ok(json!(format!("postgres://u:{}@db", secret()))));
-    assert_eq!(run("${ {url: (\"x\" + .resources[\"my-db\"].pw)} }"), Ok(json!({"url": format!("x{}", secret())})));
+    assert_eq!(
+        run("postgres://u:${ .resources[\"my-db\"].pw }@db"),
+        Ok(json!(format!("postgres://u:{}@db", secret())))
+    );
+    assert_eq!(
+        run("${ {url: (\"x\" + .resources[\"my-db\"].pw)} }"),
+        Ok(json!({"url": format!("x{}", secret())}))
+    );
     let refused = run("${ .resources[\"my-db\"].pw | length }").unwrap_err();
     assert!(refused.contains("computes with a secret"), "{refused}");
 }
@@ -92,9 +126,15 @@ fn secrets_are_joined_and_selected_but_not_computed_with() {
 #[test]
 fn failures_say_where_and_why() {
     for (text, message) in [
-        ("${ .inputs.n.x }", "`.inputs.n` is a number, which has no `.x`"),
+        (
+            "${ .inputs.n.x }",
+            "`.inputs.n` is a number, which has no `.x`",
+        ),
         ("${ .inputs.gone }", "`.inputs.gone` has no value"),
-        ("${ .resources.b.ap.id }", "`resources.b` has no instance `ap`; it has `eu`, `us`"),
+        (
+            "${ .resources.b.ap.id }",
+            "`resources.b` has no instance `ap`; it has `eu`, `us`",
+        ),
         ("${ .resources.none.ap.id }", "its for_each is empty"),
         ("a ${ .inputs.list } b", "yields a list inside text"),
         ("${ .inputs.n | }", "is not a valid expression"),
@@ -120,11 +160,17 @@ fn a_helper_answers_what_may_not_run_here() {
     while let Some((id, need)) = planner.needs().into_iter().next() {
         helped += usize::from(matches!(need, Need::Evaluate { .. }));
         let answer = world.answer(&need);
-        assert!(matches!((&need, &answer), (Need::Evaluate { .. }, Answer::Evaluated(_)) | (_, Answer::Planned(_))));
+        assert!(matches!(
+            (&need, &answer),
+            (Need::Evaluate { .. }, Answer::Evaluated(_)) | (_, Answer::Planned(_))
+        ));
         planner.feed(id, answer.clone()).unwrap();
         assert!(planner.feed(id, answer).is_err());
     }
     assert_eq!(helped, 1);
     let plan = planner.finish().unwrap();
-    assert_eq!(crate::world::actions(&plan), ["create resources.a[\"a\"]", "create resources.a[\"b\"]"]);
+    assert_eq!(
+        crate::world::actions(&plan),
+        ["create resources.a[\"a\"]", "create resources.a[\"b\"]"]
+    );
 }

@@ -10,7 +10,8 @@ use crate::world::shown;
 
 fn check(declared: Value, given: Value) -> Result<BTreeMap<String, Value>, String> {
     let given = given.as_object().unwrap().clone().into_iter().collect();
-    inputs::check(&blueprint(&json!({"inputs": declared})), &given).map_err(|problems| shown(&problems))
+    inputs::check(&blueprint(&json!({"inputs": declared})), &given)
+        .map_err(|problems| shown(&problems))
 }
 
 #[test]
@@ -60,8 +61,17 @@ fn what_does_not_fit_is_refused_all_at_once() {
 
 #[test]
 fn defaults_count_and_are_checked_too() {
-    assert_eq!(check(json!({"x": {"type": "integer", "default": 3}}), json!({})).unwrap()["x"], json!(3));
-    assert!(check(json!({"x": {"type": "integer", "default": "no"}}), json!({})).is_err());
+    assert_eq!(
+        check(json!({"x": {"type": "integer", "default": 3}}), json!({})).unwrap()["x"],
+        json!(3)
+    );
+    assert!(
+        check(
+            json!({"x": {"type": "integer", "default": "no"}}),
+            json!({})
+        )
+        .is_err()
+    );
 }
 
 #[test]

@@ -22,11 +22,18 @@ fn a_new_one_is_made_first_its_users_follow_and_the_old_one_goes_last() {
     let plan = world.up(&of("y"));
     assert_eq!(
         verdicts(&plan),
-        ["resources.a: replace (create first) (zone forces it)", "resources.b: update (use changed)"]
+        [
+            "resources.a: replace (create first) (zone forces it)",
+            "resources.b: update (use changed)"
+        ]
     );
     assert_eq!(
         actions(&plan),
-        ["create resources.a", "update resources.b", "delete resources.a (resources.a-1)"]
+        [
+            "create resources.a",
+            "update resources.b",
+            "delete resources.a (resources.a-1)"
+        ]
     );
 }
 
@@ -58,9 +65,14 @@ fn what_a_create_first_node_depends_on_is_made_first_too() {
 #[test]
 fn a_schema_can_ask_for_the_new_one_first() {
     let mut world = World::default();
-    let of = |zone: &str| wish(json!({"resources": {"a": {"type": "first_thing", "properties": {"zone": zone}}}}));
+    let of = |zone: &str| {
+        wish(json!({"resources": {"a": {"type": "first_thing", "properties": {"zone": zone}}}}))
+    };
     world.up(&of("x"));
-    assert_eq!(verdicts(&world.up(&of("y"))), ["resources.a: replace (create first) (zone forces it)"]);
+    assert_eq!(
+        verdicts(&world.up(&of("y"))),
+        ["resources.a: replace (create first) (zone forces it)"]
+    );
 }
 
 #[test]
@@ -73,7 +85,16 @@ fn a_replacement_that_stopped_half_way_is_finished() {
             }}))
         }
     };
-    for (create_first, rest) in [(true, "resources.a: update (1 replaced one is still to be deleted)"), (false, "resources.a: create (its replacement was not finished)")] {
+    for (create_first, rest) in [
+        (
+            true,
+            "resources.a: update (1 replaced one is still to be deleted)",
+        ),
+        (
+            false,
+            "resources.a: create (its replacement was not finished)",
+        ),
+    ] {
         let of = first(create_first);
         let mut world = World::default();
         world.up(&of("x"));
@@ -96,7 +117,10 @@ fn a_protected_node_is_never_destroyed_and_the_rest_is_still_explained() {
         }}))
     };
     world.up(&of("x"));
-    let failed = world.plan_in_order(&of("y"), &mut |_| 0).unwrap().unwrap_err();
+    let failed = world
+        .plan_in_order(&of("y"), &mut |_| 0)
+        .unwrap()
+        .unwrap_err();
     assert_eq!(
         shown(&failed.problems),
         "[lifecycle/prevent-destroy] consort.yaml:1:3: resources.a: prevent_destroy holds it; it would be replaced because zone forces it\n    Take `prevent_destroy` away first, if you mean it."
@@ -114,8 +138,13 @@ fn a_protected_node_is_never_destroyed_and_the_rest_is_still_explained() {
 #[test]
 fn protection_holds_when_the_node_has_left_the_blueprint() {
     let mut world = World::default();
-    world.up(&wish(json!({"resources": {"a": with(json!({}), json!({"prevent_destroy": true}))}})));
-    for wish in [wish(json!({})), wish(json!({})).mode(Mode::Destroy { volumes: true })] {
+    world.up(&wish(
+        json!({"resources": {"a": with(json!({}), json!({"prevent_destroy": true}))}}),
+    ));
+    for wish in [
+        wish(json!({})),
+        wish(json!({})).mode(Mode::Destroy { volumes: true }),
+    ] {
         let problems = world.try_plan(&wish).unwrap_err();
         assert_eq!(problems[0].code.as_str(), "lifecycle/prevent-destroy");
     }
@@ -124,10 +153,15 @@ fn protection_holds_when_the_node_has_left_the_blueprint() {
 #[test]
 fn protection_that_is_added_later_is_recorded() {
     let mut world = World::default();
-    let of = |protect: bool| wish(json!({"resources": {"a": with(json!({}), json!({"prevent_destroy": protect}))}}));
+    let of = |protect: bool| {
+        wish(json!({"resources": {"a": with(json!({}), json!({"prevent_destroy": protect}))}}))
+    };
     world.up(&of(false));
     let plan = world.up(&of(true));
-    assert_eq!(verdicts(&plan), ["resources.a: read (its life-cycle settings are recorded anew)"]);
+    assert_eq!(
+        verdicts(&plan),
+        ["resources.a: read (its life-cycle settings are recorded anew)"]
+    );
     assert!(world.try_plan(&wish(json!({}))).is_err());
     world.up(&of(false));
     world.up(&wish(json!({})));
@@ -147,9 +181,23 @@ fn ignored_changes_are_not_changes() {
     assert_eq!(actions(&plan), Vec::<String>::new());
     let plan = world.up(&of("b", json!({"x": 2, "y": 2}), json!(["name", "tags.x"])));
     assert_eq!(verdicts(&plan), ["resources.a: update (tags.y changed)"]);
-    assert_eq!(world.state.values().next().unwrap().object.as_ref().unwrap().desired["tags"], json!({"x": 1, "y": 2}));
+    assert_eq!(
+        world
+            .state
+            .values()
+            .next()
+            .unwrap()
+            .object
+            .as_ref()
+            .unwrap()
+            .desired["tags"],
+        json!({"x": 1, "y": 2})
+    );
     let plan = world.up(&of("c", json!({}), json!(["all"])));
-    assert_eq!(verdicts(&plan), ["resources.a: read (its life-cycle settings are recorded anew)"]);
+    assert_eq!(
+        verdicts(&plan),
+        ["resources.a: read (its life-cycle settings are recorded anew)"]
+    );
 }
 
 #[test]
@@ -170,8 +218,15 @@ fn a_change_of_a_trigger_replaces() {
         world = World::default();
         world.up(&of(1, "n", trigger));
         let plan = world.up(&of(size, "n", trigger));
-        assert_eq!(actions(&plan).contains(&"create resources.b".to_owned()), replaced, "{trigger}");
+        assert_eq!(
+            actions(&plan).contains(&"create resources.b".to_owned()),
+            replaced,
+            "{trigger}"
+        );
     }
     let plan = world.up(&of(3, "n", "resources.a"));
-    assert_eq!(verdicts(&plan)[1], "resources.b: replace (replace_triggered_by: resources.a changes)");
+    assert_eq!(
+        verdicts(&plan)[1],
+        "resources.b: replace (replace_triggered_by: resources.a changes)"
+    );
 }

@@ -40,7 +40,12 @@ fn an_update_that_needs_the_new_one_does_not_wait_for_what_cannot_be_deleted_yet
     }})));
     assert_eq!(
         actions(&plan),
-        ["delete resources.d", "delete resources.a", "create resources.a", "update resources.u"]
+        [
+            "delete resources.d",
+            "delete resources.a",
+            "create resources.a",
+            "update resources.u"
+        ]
     );
 }
 

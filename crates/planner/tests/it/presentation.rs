@@ -20,7 +20,7 @@ fn a_first_plan_reads_well() {
         }},
         "outputs": {"url": "${ .services.api.url }", "id": "${ .resources.db_password.id }"},
     })));
-    insta::assert_snapshot!(render(&plan, &Style::default()), @"");
+    insta::assert_snapshot!(render(&plan, &Style::default()));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_plan_of_changes_reads_well() {
     world.up(&of("api:1", "x", true));
     world.things.get_mut("resources.first-1").unwrap()["size"] = json!(9);
     let plan = world.plan(&of("api:2", "y", false).refresh());
-    insta::assert_snapshot!(render(&plan, &Style::default()), @"");
+    insta::assert_snapshot!(render(&plan, &Style::default()));
 }
 
 #[test]
@@ -51,8 +51,18 @@ fn nothing_to_do_is_said_in_one_line() {
     let wish = wish(json!({"resources": {"a": {"type": "thing", "properties": {}}}}));
     world.up(&wish);
     let plan = world.plan(&wish);
-    insta::assert_snapshot!(render(&plan, &Style::default()), @"");
-    insta::assert_snapshot!(render(&plan, &Style { all: true, colour: true, ..Style::default() }).replace('\u{1b}', "^"), @"");
+    insta::assert_snapshot!(render(&plan, &Style::default()));
+    insta::assert_snapshot!(
+        render(
+            &plan,
+            &Style {
+                all: true,
+                colour: true,
+                ..Style::default()
+            }
+        )
+        .replace('\u{1b}', "^")
+    );
 }
 
 #[test]
@@ -61,5 +71,5 @@ fn destroying_says_what_is_kept() {
     let document = json!({"volumes": {"data": {}}, "services": {"api": {"image": "x", "volumes": ["data:/d"]}}});
     world.up(&wish(document.clone()));
     let plan = world.plan(&wish(document).mode(Mode::Destroy { volumes: false }));
-    insta::assert_snapshot!(render(&plan, &Style::default()), @"");
+    insta::assert_snapshot!(render(&plan, &Style::default()));
 }

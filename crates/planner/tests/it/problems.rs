@@ -52,7 +52,10 @@ fn a_circle_is_shown_as_its_path() {
     [blueprint/invalid] consort.yaml:1:3: locals.x: nodes depend on each other in a circle: `locals.x` refers to `resources.b` depends on `resources.a` refers to `locals.x`
         Take one of these references or dependencies away.
     "#);
-    assert!(problems(json!({"resources": {"a": thing(json!({"use": "${ .resources.a.id }"}))}})).contains("`resources.a` refers to `resources.a`"));
+    assert!(
+        problems(json!({"resources": {"a": thing(json!({"use": "${ .resources.a.id }"}))}}))
+            .contains("`resources.a` refers to `resources.a`")
+    );
 }
 
 #[test]
@@ -107,10 +110,22 @@ fn dependencies_and_triggers_must_name_something() {
 #[test]
 fn keys_must_be_known_different_and_public() {
     for (document, message) in [
-        (json!({"resources": {"a": {"type": "thing", "for_each": ["x", "x"]}}}), "the key `x` is in it twice"),
-        (json!({"resources": {"a": {"type": "thing", "for_each": [1]}}}), "`1` in it is not text"),
-        (json!({"resources": {"a": {"type": "thing", "for_each": [""]}}}), "a key in it is empty"),
-        (json!({"resources": {"a": {"type": "thing", "for_each": "x"}}}), "`\"x\"` is neither a list of texts nor a mapping"),
+        (
+            json!({"resources": {"a": {"type": "thing", "for_each": ["x", "x"]}}}),
+            "the key `x` is in it twice",
+        ),
+        (
+            json!({"resources": {"a": {"type": "thing", "for_each": [1]}}}),
+            "`1` in it is not text",
+        ),
+        (
+            json!({"resources": {"a": {"type": "thing", "for_each": [""]}}}),
+            "a key in it is empty",
+        ),
+        (
+            json!({"resources": {"a": {"type": "thing", "for_each": "x"}}}),
+            "`\"x\"` is neither a list of texts nor a mapping",
+        ),
         (
             json!({"resources": {"b": thing(json!({})), "a": {"type": "thing", "for_each": "${ .resources.b.id }"}}}),
             "`for_each` refers to `resources.b`; it can use inputs, and locals that come from them",
@@ -129,7 +144,10 @@ fn keys_must_be_known_different_and_public() {
         ),
     ] {
         let text = problems(document);
-        assert!(text.contains(message) && text.contains("resources.a"), "{message}: {text}");
+        assert!(
+            text.contains(message) && text.contains("resources.a"),
+            "{message}: {text}"
+        );
     }
 }
 
@@ -147,7 +165,10 @@ fn what_waits_for_a_failed_node_says_for_which() {
         )
         .unwrap()
         .unwrap_err();
-    assert_eq!(shown(&failed.problems), "[node/failed] data.d: what it asks for does not exist\n    Check its settings, or declare it as a resource that is made.");
+    assert_eq!(
+        shown(&failed.problems),
+        "[node/failed] data.d: what it asks for does not exist\n    Check its settings, or declare it as a resource that is made."
+    );
     assert_eq!(
         crate::world::verdicts(&failed.plan),
         [
@@ -161,5 +182,9 @@ fn what_waits_for_a_failed_node_says_for_which() {
 #[test]
 fn elements_that_are_not_there_yet_are_refused_by_name() {
     let text = problems(json!({"hosts": {"web": {}}, "providers": {"aws": {}}}));
-    assert!(text.contains("`hosts` are not there yet") && text.contains("`providers` are not there yet"), "{text}");
+    assert!(
+        text.contains("`hosts` are not there yet")
+            && text.contains("`providers` are not there yet"),
+        "{text}"
+    );
 }

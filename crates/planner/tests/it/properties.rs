@@ -22,29 +22,41 @@ struct Seed {
 }
 
 fn seed() -> impl Strategy<Value = Seed> {
-    let keys = prop_oneof![3 => Just(None), 1 => proptest::collection::vec(0..3_u8, 0..3).prop_map(Some)];
+    let keys =
+        prop_oneof![3 => Just(None), 1 => proptest::collection::vec(0..3_u8, 0..3).prop_map(Some)];
     (
         (prop::bool::weighted(0.85), keys, 0..3_u8, 0..3_u8),
         proptest::collection::vec((any::<u8>(), 0..4_u8), 0..3),
-        (proptest::option::weighted(0.2, any::<u8>()), prop::bool::weighted(0.2), prop::bool::weighted(0.05)),
-        (proptest::option::weighted(0.1, any::<u8>()), prop::bool::weighted(0.1)),
+        (
+            proptest::option::weighted(0.2, any::<u8>()),
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.05),
+        ),
+        (
+            proptest::option::weighted(0.1, any::<u8>()),
+            prop::bool::weighted(0.1),
+        ),
     )
-        .prop_map(|((present, keys, zone, size), uses, (after, first, protect), (trigger, ignore))| Seed {
-            present,
-            keys: keys.map(|mut keys: Vec<u8>| {
-                keys.sort_unstable();
-                keys.dedup();
-                keys
-            }),
-            zone,
-            size,
-            uses,
-            after,
-            first,
-            protect,
-            trigger,
-            ignore,
-        })
+        .prop_map(
+            |((present, keys, zone, size), uses, (after, first, protect), (trigger, ignore))| {
+                Seed {
+                    present,
+                    keys: keys.map(|mut keys: Vec<u8>| {
+                        keys.sort_unstable();
+                        keys.dedup();
+                        keys
+                    }),
+                    zone,
+                    size,
+                    uses,
+                    after,
+                    first,
+                    protect,
+                    trigger,
+                    ignore,
+                }
+            },
+        )
 }
 
 fn seeds() -> impl Strategy<Value = Vec<Seed>> {
@@ -60,17 +72,29 @@ fn document(seeds: &[Seed], protect: bool) -> Wish {
         found.get(usize::from(pick) % found.len().max(1)).copied()
     };
     for (at, seed) in seeds.iter().enumerate().filter(|(_, seed)| seed.present) {
-        let mut properties = json!({"name": format!("n{at}"), "size": seed.size, "zone": format!("z{}", seed.zone)});
+        let mut properties =
+            json!({"name": format!("n{at}"), "size": seed.size, "zone": format!("z{}", seed.zone)});
         let mut parts = Vec::new();
         for (pick, how) in &seed.uses {
-            let Some(other) = earlier(at, *pick) else { continue };
+            let Some(other) = earlier(at, *pick) else {
+                continue;
+            };
             match (how, &seeds[other].keys) {
-                (0, Some(keys)) if !keys.is_empty() => parts.push(format!("${{ .resources.n{other}.k{}.id }}", keys[0])),
-                (1, None) => properties["tags"] = json!({"from": format!("${{ .resources.n{other}.size }}")}),
+                (0, Some(keys)) if !keys.is_empty() => {
+                    parts.push(format!("${{ .resources.n{other}.k{}.id }}", keys[0]))
+                }
+                (1, None) => {
+                    properties["tags"] = json!({"from": format!("${{ .resources.n{other}.size }}")})
+                }
                 (2, None) => parts.push(format!("${{ .resources.n{other}.id }}")),
-                (3, None) if at % 3 == 0 => properties["zone"] = json!(format!("${{ .resources.n{other}.id }}")),
+                (3, None) if at % 3 == 0 => {
+                    properties["zone"] = json!(format!("${{ .resources.n{other}.id }}"))
+                }
                 _ => {
-                    locals.insert(format!("l{other}"), json!(format!("${{ .resources.n{other} }}")));
+                    locals.insert(
+                        format!("l{other}"),
+                        json!(format!("${{ .resources.n{other} }}")),
+                    );
                     properties["use"] = json!(format!("${{ .locals.l{other} }}"));
                 }
             }
@@ -85,7 +109,10 @@ fn document(seeds: &[Seed], protect: bool) -> Wish {
             "replace_triggered_by": seed.trigger.and_then(|pick| earlier(at, pick)).map(|on| vec![format!("resources.n{on}")]).unwrap_or_default(),
         }});
         if let Some(keys) = &seed.keys {
-            node["for_each"] = keys.iter().map(|key| Value::String(format!("k{key}"))).collect();
+            node["for_each"] = keys
+                .iter()
+                .map(|key| Value::String(format!("k{key}")))
+                .collect();
         }
         if let Some(on) = seed.after.and_then(|pick| earlier(at, pick)) {
             node["depends_on"] = json!([format!("resources.n{on}")]);
@@ -113,8 +140,12 @@ fn numbers() -> impl Strategy<Value = Vec<u16>> {
 fn differing(one: &World, other: &World) -> Vec<String> {
     let (one, other) = (one.essence(), other.essence());
     let all: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-    let differ = all.into_iter().filter(|key| one.get(*key) != other.get(*key));
-    differ.map(|key| format!("{key}: {:?} | {:?}", one.get(key), other.get(key))).collect()
+    let differ = all
+        .into_iter()
+        .filter(|key| one.get(*key) != other.get(*key));
+    differ
+        .map(|key| format!("{key}: {:?} | {:?}", one.get(key), other.get(key)))
+        .collect()
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use consort_model::plan::Mode;
 use consort_planner::{Answer, Observed, Planner};
 use serde_json::{Value, json};
 
-use crate::world::{address, World, actions, verdicts, wish};
+use crate::world::{World, actions, address, verdicts, wish};
 
 fn two() -> Value {
     json!({"resources": {
@@ -34,18 +34,30 @@ fn nothing_is_asked_without_refreshing() {
 fn a_setting_that_was_changed_outside_is_changed_back() {
     let mut world = drifted(|world| set(world, "size", json!(9)));
     let plan = world.up(&wish(two()).refresh());
-    assert_eq!(verdicts(&plan)[0], "resources.a: update (size changed outside)");
+    assert_eq!(
+        verdicts(&plan)[0],
+        "resources.a: update (size changed outside)"
+    );
     let drift = &plan.drift[&address("resources.a")][0];
-    assert_eq!((drift.path.as_str(), &drift.before, json!(drift.after)), ("size", &json!(1), json!(9)));
+    assert_eq!(
+        (drift.path.as_str(), &drift.before, json!(drift.after)),
+        ("size", &json!(1), json!(9))
+    );
     let difference = &plan.actions[0].differences[0];
-    assert_eq!((&difference.before, json!(difference.after)), (&json!(9), json!(1)));
+    assert_eq!(
+        (&difference.before, json!(difference.after)),
+        (&json!(9), json!(1))
+    );
     assert_eq!(world.things["resources.a-1"]["size"], json!(1));
 }
 
 #[test]
 fn secrets_are_not_compared_with_what_is_observed() {
     let mut world = drifted(|world| set(world, "password", json!("other")));
-    assert_eq!(actions(&world.up(&wish(two()).refresh())), Vec::<String>::new());
+    assert_eq!(
+        actions(&world.up(&wish(two()).refresh())),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -56,7 +68,10 @@ fn what_is_gone_is_made_again_and_its_users_follow() {
     let plan = world.up(&wish(two()).refresh());
     assert_eq!(
         verdicts(&plan),
-        ["resources.a: create (it is gone from the world)", "resources.b: update (use changed)"]
+        [
+            "resources.a: create (it is gone from the world)",
+            "resources.b: update (use changed)"
+        ]
     );
 }
 
@@ -80,17 +95,26 @@ fn refresh_only_records_and_changes_nothing() {
     let plan = world.up(&wish);
     assert_eq!(
         verdicts(&plan),
-        ["resources.a: read (size changed outside)", "resources.b: forget (it is gone from the world)"]
+        [
+            "resources.a: read (size changed outside)",
+            "resources.b: forget (it is gone from the world)"
+        ]
     );
     assert_eq!(world.state.len(), 1);
-    assert_eq!(world.state.values().next().unwrap().attributes().unwrap()["size"], json!(9));
+    assert_eq!(
+        world.state.values().next().unwrap().attributes().unwrap()["size"],
+        json!(9)
+    );
     assert_eq!(world.things["resources.a-1"]["size"], json!(9));
 }
 
 #[test]
 fn what_cannot_be_seen_is_planned_from_its_record_with_a_warning() {
     let world = drifted(|_| {});
-    let found = world.plan_in_order(&wish(two()).refresh(), &mut |_| 0).unwrap().unwrap();
+    let found = world
+        .plan_in_order(&wish(two()).refresh(), &mut |_| 0)
+        .unwrap()
+        .unwrap();
     assert!(found.warnings.is_empty());
     let mut planner = Planner::new(world.input_of(&wish(two()).refresh())).unwrap();
     while let Some((id, need)) = planner.needs().into_iter().next() {
@@ -103,5 +127,9 @@ fn what_cannot_be_seen_is_planned_from_its_record_with_a_warning() {
     let plan = planner.finish().unwrap();
     assert!(plan.actions.is_empty());
     assert_eq!(plan.warnings.len(), 2);
-    assert!(plan.warnings[0].message.contains("it cannot be seen now (no route)"));
+    assert!(
+        plan.warnings[0]
+            .message
+            .contains("it cannot be seen now (no route)")
+    );
 }

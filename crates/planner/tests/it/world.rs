@@ -8,13 +8,15 @@ use consort_model::blueprint::{Blueprint, TargetKind};
 use consort_model::plan::{Action, Mode, Operation, Plan, VerdictKind};
 use consort_model::revision::RevisionNumber;
 use consort_model::state::{Object, Site};
-use consort_model::{Address, Digest, Generation, Kind, Partial, Problem, StateEntry, Timestamp, Value, Why};
+use consort_model::{
+    Address, Digest, Generation, Kind, Partial, Problem, StateEntry, Timestamp, Value, Why,
+};
 use consort_planner::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate};
 use consort_planner::graph::{Declarations, Source, source};
 use consort_planner::lint::{Finding, lint};
 use consort_planner::{
-    Answer, AttributeSchema, Need, Observed, Options, PlanInput, PlannedChange, Planner, Schemas, TypeSchema,
-    Unplannable, diff, inputs,
+    Answer, AttributeSchema, Need, Observed, Options, PlanInput, PlannedChange, Planner, Schemas,
+    TypeSchema, Unplannable, diff, inputs,
 };
 use indexmap::IndexMap;
 use serde_json::json;
@@ -79,13 +81,20 @@ impl Wish {
 }
 
 fn attribute(name: &str, settable: bool) -> AttributeSchema {
-    AttributeSchema { name: name.into(), settable, computed: !settable, doc: "for tests".into(), ..Default::default() }
+    AttributeSchema {
+        name: name.into(),
+        settable,
+        computed: !settable,
+        doc: "for tests".into(),
+        ..Default::default()
+    }
 }
 
 pub fn schemas() -> Schemas {
     let mut schemas = Schemas::new();
     let mut add = |driver: &str, type_name: &str, change: fn(&mut TypeSchema)| {
-        let settings = ["name", "size", "zone", "tags", "use", "password"].map(|name| attribute(name, true));
+        let settings =
+            ["name", "size", "zone", "tags", "use", "password"].map(|name| attribute(name, true));
         let found = ["id", "arn"].map(|name| attribute(name, false));
         let mut schema = TypeSchema {
             driver: driver.into(),
@@ -103,13 +112,19 @@ pub fn schemas() -> Schemas {
     };
     add("builtin", "thing", |_| {});
     add("builtin", "store", |schema| schema.holds_data = true);
-    add("builtin", "first_thing", |schema| schema.create_before_destroy = true);
-    add("builtin", "named", |schema| schema.attributes[0].required = true);
+    add("builtin", "first_thing", |schema| {
+        schema.create_before_destroy = true
+    });
+    add("builtin", "named", |schema| {
+        schema.attributes[0].required = true
+    });
     add("builtin", "lookup", |schema| {
         schema.attributes.push(attribute("result", false));
     });
     add("cloud", "cloud_thing", |_| {});
-    for kind in ["services", "volumes", "networks", "configs", "secrets", "jobs"] {
+    for kind in [
+        "services", "volumes", "networks", "configs", "secrets", "jobs",
+    ] {
         add("process", kind, |schema| {
             schema.open = true;
             schema.holds_data = schema.type_name == "volumes";
@@ -164,7 +179,9 @@ impl World {
 
     /// The plan, checked.
     pub fn plan(&self, wish: &Wish) -> Plan {
-        let plan = self.try_plan(wish).unwrap_or_else(|problems| panic!("{}", shown(&problems)));
+        let plan = self
+            .try_plan(wish)
+            .unwrap_or_else(|problems| panic!("{}", shown(&problems)));
         self.assert_clean(&plan);
         plan
     }
@@ -177,13 +194,16 @@ impl World {
 
     /// The plan, or all problems.
     pub fn try_plan(&self, wish: &Wish) -> Result<Plan, Vec<Problem>> {
-        self.plan_in_order(wish, &mut |_| 0)?.map_err(|failed| failed.problems)
+        self.plan_in_order(wish, &mut |_| 0)?
+            .map_err(|failed| failed.problems)
     }
 
     /// What a driver would say.
     pub fn answer(&self, need: &Need) -> Answer {
         match need {
-            Need::Read { type_name, object, .. } if type_name == "lookup" => Answer::Observed(look_up(&object.desired)),
+            Need::Read {
+                type_name, object, ..
+            } if type_name == "lookup" => Answer::Observed(look_up(&object.desired)),
             Need::Read { object, .. } => Answer::Observed(match self.things.get(&object.id) {
                 None => Observed::Gone,
                 Some(thing) => {
@@ -194,9 +214,12 @@ impl World {
                     Observed::Present(seen)
                 }
             }),
-            Need::PlanChange { type_name, prior, desired, .. } => {
-                Answer::Planned(plan_change(type_name, prior.as_ref(), desired))
-            }
+            Need::PlanChange {
+                type_name,
+                prior,
+                desired,
+                ..
+            } => Answer::Planned(plan_change(type_name, prior.as_ref(), desired)),
             Need::Evaluate { job } => {
                 let answer = consort_expression::helper::run_job(job).into_result();
                 Answer::Evaluated(answer.unwrap_or_else(|error| panic!("{error}")))
@@ -210,13 +233,22 @@ impl World {
     }
 
     /// Carries out at most `limit` actions, in any order that respects `after`.
-    pub fn apply_in_order(&mut self, wish: &Wish, plan: &Plan, limit: usize, choose: &mut dyn FnMut(usize) -> usize) {
+    pub fn apply_in_order(
+        &mut self,
+        wish: &Wish,
+        plan: &Plan,
+        limit: usize,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) {
         let mut done = BTreeSet::new();
         while done.len() < plan.actions.len().min(limit) {
             let ready: Vec<&Action> = plan
                 .actions
                 .iter()
-                .filter(|action| !done.contains(&action.id) && action.after.iter().all(|before| done.contains(before)))
+                .filter(|action| {
+                    !done.contains(&action.id)
+                        && action.after.iter().all(|before| done.contains(before))
+                })
                 .collect();
             assert!(!ready.is_empty(), "nothing can be begun");
             let action = ready[choose(ready.len()) % ready.len()];
@@ -224,7 +256,9 @@ impl World {
             done.insert(action.id.clone());
         }
         if !plan.actions.is_empty() {
-            self.revision = Some(RevisionNumber(self.revision.map_or(1, |revision| revision.0 + 1)));
+            self.revision = Some(RevisionNumber(
+                self.revision.map_or(1, |revision| revision.0 + 1),
+            ));
         }
     }
 
@@ -240,8 +274,16 @@ impl World {
         let mut wish = wish.clone();
         wish.options.replace.clear();
         let again = self.plan(&wish);
-        let left: Vec<String> = again.actions.iter().map(|action| action.id.to_string()).collect();
-        assert!(left.is_empty(), "planning again gives {left:?}: {:#?}", again.verdicts);
+        let left: Vec<String> = again
+            .actions
+            .iter()
+            .map(|action| action.id.to_string())
+            .collect();
+        assert!(
+            left.is_empty(),
+            "planning again gives {left:?}: {:#?}",
+            again.verdicts
+        );
     }
 
     fn perform(&mut self, wish: &Wish, plan: &Plan, action: &Action) {
@@ -259,7 +301,12 @@ impl World {
                 if let (true, Some(old)) = (replaces, entry.object.take()) {
                     entry.deposed.push(old);
                 }
-                entry.object = Some(Object { id, desired, attributes, tainted: false });
+                entry.object = Some(Object {
+                    id,
+                    desired,
+                    attributes,
+                    tainted: false,
+                });
                 self.record(entry);
             }
             Operation::Update => {
@@ -275,7 +322,9 @@ impl World {
             }
             Operation::Delete { deposed } => {
                 let mut entry = self.state[&action.address].clone();
-                let id = deposed.clone().unwrap_or_else(|| action.prior.as_ref().unwrap().id.clone());
+                let id = deposed
+                    .clone()
+                    .unwrap_or_else(|| action.prior.as_ref().unwrap().id.clone());
                 self.things.remove(&id);
                 match deposed {
                     None => entry.object = None,
@@ -287,14 +336,23 @@ impl World {
                 let mut entry = self.entry(action);
                 if action.address.kind() == Kind::Data {
                     let desired = self.evaluated(wish, plan, action);
-                    let Observed::Present(attributes) = look_up(&desired) else { panic!("not found") };
+                    let Observed::Present(attributes) = look_up(&desired) else {
+                        panic!("not found")
+                    };
                     assert_promise(&action.planned, &attributes, action);
-                    entry.object = Some(Object { id: "data".into(), desired, attributes, tainted: false });
+                    entry.object = Some(Object {
+                        id: "data".into(),
+                        desired,
+                        attributes,
+                        tainted: false,
+                    });
                 } else {
                     let object = entry.object.as_mut().expect("recorded");
                     let password = object.attributes.get("password").cloned();
                     object.attributes = self.things[&object.id].clone();
-                    if let (Some(password), Some(map)) = (password, object.attributes.as_object_mut()) {
+                    if let (Some(password), Some(map)) =
+                        (password, object.attributes.as_object_mut())
+                    {
                         map.insert("password".into(), password);
                     }
                 }
@@ -309,7 +367,10 @@ impl World {
     }
 
     fn leave(&mut self, plan: &Plan, entry: StateEntry) {
-        let goes = matches!(plan.verdicts[&entry.address].what, VerdictKind::Delete | VerdictKind::Forget);
+        let goes = matches!(
+            plan.verdicts[&entry.address].what,
+            VerdictKind::Delete | VerdictKind::Forget
+        );
         if goes && entry.object.is_none() && entry.deposed.is_empty() {
             self.state.remove(&entry.address);
         } else {
@@ -349,8 +410,12 @@ impl World {
             answers: &Answers::new(),
         };
         let template = action.template.as_ref().expect("settings");
-        let Evaluated::Value(value) = evaluate(template, &environment).unwrap() else { panic!("a helper is needed") };
-        let value = value.known().unwrap_or_else(|| panic!("{} is begun too early", action.id));
+        let Evaluated::Value(value) = evaluate(template, &environment).unwrap() else {
+            panic!("a helper is needed")
+        };
+        let value = value
+            .known()
+            .unwrap_or_else(|| panic!("{} is begun too early", action.id));
         assert_eq!(action.desired.broken_by(&value), None, "{}", action.id);
         value
     }
@@ -361,9 +426,16 @@ impl World {
         let mut values = Values::of_run(plan, &wish.blueprint, &self.state);
         for at in &declarations.order {
             let address = &declarations.list[*at].address;
-            if let (Kind::Local, Some(Source::Node(decl))) = (address.kind(), source(&wish.blueprint, address)) {
-                let environment =
-                    Environment { values: &values, each: None, files: None, programs: &programs, answers: &Answers::new() };
+            if let (Kind::Local, Some(Source::Node(decl))) =
+                (address.kind(), source(&wish.blueprint, address))
+            {
+                let environment = Environment {
+                    values: &values,
+                    each: None,
+                    files: None,
+                    programs: &programs,
+                    answers: &Answers::new(),
+                };
                 if let Ok(Evaluated::Value(value)) = evaluate(&decl.body, &environment) {
                     values.set(address.clone(), value);
                 }
@@ -375,11 +447,22 @@ impl World {
     /// What is recorded, without the counters of ids: equal for worlds that have converged.
     pub fn essence(&self) -> BTreeMap<String, String> {
         let essence = |entry: &StateEntry| {
-            let object = entry.object.as_ref().map(|object| (object.desired.clone(), object.attributes.clone()));
-            let text = format!("{object:?} {:?} {:?} {}", entry.depends_on, entry.lifecycle, entry.deposed.len());
+            let object = entry
+                .object
+                .as_ref()
+                .map(|object| (object.desired.clone(), object.attributes.clone()));
+            let text = format!(
+                "{object:?} {:?} {:?} {}",
+                entry.depends_on,
+                entry.lifecycle,
+                entry.deposed.len()
+            );
             without_counters(&text)
         };
-        self.state.values().map(|entry| (entry.address.to_string(), essence(entry))).collect()
+        self.state
+            .values()
+            .map(|entry| (entry.address.to_string(), essence(entry)))
+            .collect()
     }
 }
 
@@ -404,7 +487,10 @@ fn look_up(desired: &Value) -> Observed {
         Some("missing") => Observed::Gone,
         name => {
             let mut attributes = desired.as_object().cloned().unwrap_or_default();
-            attributes.insert("result".into(), format!("found {}", name.unwrap_or("nothing")).into());
+            attributes.insert(
+                "result".into(),
+                format!("found {}", name.unwrap_or("nothing")).into(),
+            );
             Observed::Present(Value::Object(attributes))
         }
     }
@@ -430,7 +516,9 @@ fn plan_change(type_name: &str, prior: Option<&Object>, desired: &Partial) -> Pl
         Partial::Map(map) => map.clone(),
         _ => IndexMap::new(),
     };
-    let id = prior.map_or(Partial::Unknown(Why::Apply), |prior| Partial::Scalar(prior.id.clone().into()));
+    let id = prior.map_or(Partial::Unknown(Why::Apply), |prior| {
+        Partial::Scalar(prior.id.clone().into())
+    });
     planned.insert("id".into(), id);
     let name = desired.get("name").cloned().unwrap_or(Partial::NULL);
     let arn = match name.known() {
@@ -449,12 +537,16 @@ fn plan_change(type_name: &str, prior: Option<&Object>, desired: &Partial) -> Pl
         for found in ["id", "arn", "url"] {
             before.as_object_mut().map(|map| map.shift_remove(found));
         }
-        if let (Some(map), Some(password)) = (before.as_object_mut(), prior.desired.get("password")) {
+        if let (Some(map), Some(password)) = (before.as_object_mut(), prior.desired.get("password"))
+        {
             map.insert("password".into(), password.clone());
         }
         before
     });
-    for difference in before.iter().flat_map(|before| diff::settings(before, desired)) {
+    for difference in before
+        .iter()
+        .flat_map(|before| diff::settings(before, desired))
+    {
         changes = true;
         if difference.path == "zone" {
             requires_replacement.push(difference.path);
@@ -464,7 +556,12 @@ fn plan_change(type_name: &str, prior: Option<&Object>, desired: &Partial) -> Pl
         Some("odd") => vec!["`odd` is an odd name".into()],
         _ => Vec::new(),
     };
-    PlannedChange { planned: Partial::Map(planned), requires_replacement, changes, warnings }
+    PlannedChange {
+        planned: Partial::Map(planned),
+        requires_replacement,
+        changes,
+        warnings,
+    }
 }
 
 /// All problems as a person would read them.
@@ -472,7 +569,11 @@ pub fn shown(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| {
-            let remedy = problem.remedy.as_ref().map(|remedy| format!("\n    {remedy}")).unwrap_or_default();
+            let remedy = problem
+                .remedy
+                .as_ref()
+                .map(|remedy| format!("\n    {remedy}"))
+                .unwrap_or_default();
             format!("[{}] {problem}{remedy}", problem.code)
         })
         .collect();
@@ -489,7 +590,10 @@ pub fn verdicts(plan: &Plan) -> Vec<String> {
 
 /// The ids of all actions, in the order of the plan.
 pub fn actions(plan: &Plan) -> Vec<String> {
-    plan.actions.iter().map(|action| action.id.to_string()).collect()
+    plan.actions
+        .iter()
+        .map(|action| action.id.to_string())
+        .collect()
 }
 
 /// An address from its text.
