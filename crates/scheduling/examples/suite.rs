@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ratios = Vec::new();
     for (file, listed) in GRAPHS {
         let small = !file.ends_with("1000") && !file.ends_with("997");
-        if !names.iter().any(|n| file.starts_with(n.as_str())) && !(names.is_empty() && small) {
+        let wanted = names.iter().any(|name| file.starts_with(name.as_str()));
+        if !(wanted || names.is_empty() && small) {
             continue;
         }
         let text = std::fs::read_to_string(dags.join("dax").join(format!("{file}.xml")))?;

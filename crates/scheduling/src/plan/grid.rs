@@ -37,7 +37,7 @@ pub(super) fn around(problem: &Problem, deadline: Micros) -> Vec<Micros> {
     let time = u128::from(deadline.saturating_sub(now));
     let part = |percent: u128| now + (time * percent / 100) as Micros;
     let few = problem.tasks() > 20_000;
-    let parts: &[u128] = if few { &[95] } else { &[100, 95, 90, 80] };
+    let parts: &[u128] = if few { &[100] } else { &[100, 95, 90, 80] };
     let mut grid = absolute(problem, deadline);
     grid.extend(parts.iter().map(|&percent| part(percent)));
     grid.sort_unstable();

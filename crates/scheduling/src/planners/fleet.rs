@@ -17,7 +17,7 @@ mod order;
 use anneal::{Cooling, anneal};
 use assign::Assignment;
 use compose::Fleet;
-use goal::Goal;
+use goal::{Goal, Merit};
 
 /// The search, from no plan or from known ones.
 #[derive(Debug, Clone, Default)]
@@ -29,9 +29,16 @@ pub struct FleetSearch {
     pub known: Vec<Schedule>,
 }
 
-/// Annealing of fleets starts at this part of the first value, of assignments at that.
-const FLEET_HEAT: f64 = 0.05;
+/// Annealing of fleets starts at this part of the best value, of assignments at that.
+const FLEET_HEAT: f64 = 0.03;
 const ASSIGNMENT_HEAT: f64 = 0.02;
+
+/// Several short searches, from the widest fleet and from the best known one by turns, find more
+/// than one long search. So many percent of the work are for fleets, for assignments, and the rest
+/// for the assignment of the best plan at the end.
+const ROUNDS: u64 = 4;
+const FLEET_SHARE: u64 = 40;
+const ASSIGNMENT_SHARE: u64 = 40;
 
 impl Planner for FleetSearch {
     fn name(&self) -> &str {
@@ -41,12 +48,21 @@ impl Planner for FleetSearch {
     fn plan(&self, problem: &Problem, budget: &mut Work<'_>) -> Option<Schedule> {
         let mut search = Search::new(self, problem)?;
         let total = budget.left();
-        let shares: [u64; 4] = [30, 20, 30, 20];
-        let [wide, seeded, polish, reseeded] = shares.map(|part| total / 100 * part);
-        search.fleets(compose::widest(problem), &mut budget.take(wide));
-        search.fleets_of_best(&mut budget.take(seeded));
-        search.assignments(0, &mut budget.take(polish));
-        search.assignments(1, &mut budget.take(reseeded));
+        for round in 0..ROUNDS {
+            let known = search.found.first().filter(|_| round % 2 == 1);
+            let start = match known {
+                Some((_, plan)) => Fleet::of(problem, plan),
+                None => compose::widest(problem),
+            };
+            let fleets = total / 100 * FLEET_SHARE / ROUNDS;
+            let assignments = total / 100 * ASSIGNMENT_SHARE / ROUNDS;
+            if let Some(plan) = search.fleets(start, &mut budget.take(fleets)) {
+                search.assignments(&plan, &mut budget.take(assignments));
+            }
+        }
+        if let Some((_, plan)) = search.found.first().cloned() {
+            search.assignments(&plan, budget);
+        }
         search.found.into_iter().next().map(|(_, plan)| plan)
     }
 }
@@ -57,8 +73,8 @@ struct Search<'p> {
     goal: Goal,
     random: Random,
     builder: Builder<'p>,
-    /// By value, the best first.
-    found: Vec<(f64, Schedule)>,
+    /// The best first.
+    found: Vec<(Merit, Schedule)>,
 }
 
 /// So many plans are kept as starting points.
@@ -80,41 +96,26 @@ impl<'p> Search<'p> {
     }
 
     fn keep(&mut self, plan: Schedule) {
-        let value = self.goal.value(plan.makespan, plan.cost);
-        let at = self.found.partition_point(|(known, _)| *known <= value);
-        if at > 0 && self.found[at - 1].0 == value {
+        let merit = self.goal.value(plan.makespan, plan.cost).merit;
+        let at = self.found.partition_point(|(known, _)| *known <= merit);
+        if at > 0 && self.found[at - 1].0 == merit {
             return;
         }
-        self.found.insert(at, (value, plan));
+        self.found.insert(at, (merit, plan));
         self.found.truncate(KEPT);
     }
 
-    fn fleets_of_best(&mut self, work: &mut Work<'_>) {
-        let best = self.found.first().map(|(_, plan)| plan);
-        if let Some(fleet) = best.map(|plan| Fleet::of(self.problem, plan)) {
-            self.fleets(fleet, work);
-        }
-    }
-
-    fn fleets(&mut self, start: Fleet, work: &mut Work<'_>) {
+    fn fleets(&mut self, start: Fleet, work: &mut Work<'_>) -> Option<Schedule> {
         let mut space = compose::Space::new(self.problem, self.goal, &mut self.builder);
-        let best = anneal(
-            &mut space,
-            start,
-            Cooling(FLEET_HEAT),
-            &mut self.random,
-            work,
-        );
-        if let Some(plan) = best.and_then(|fleet| space.schedule(&fleet)) {
-            self.keep(plan);
-        }
+        let cooling = Cooling(FLEET_HEAT);
+        let best = anneal(&mut space, start, cooling, &mut self.random, work)?;
+        let plan = space.schedule(&best)?;
+        self.keep(plan.clone());
+        Some(plan)
     }
 
-    fn assignments(&mut self, rank: usize, work: &mut Work<'_>) {
-        let Some((_, plan)) = self.found.get(rank).or_else(|| self.found.first()) else {
-            return;
-        };
-        let start = Assignment::of(self.problem, plan);
+    fn assignments(&mut self, from: &Schedule, work: &mut Work<'_>) {
+        let start = Assignment::of(self.problem, from);
         let mut space = assign::Space::new(self.problem, self.goal, &mut self.builder);
         let cooling = Cooling(ASSIGNMENT_HEAT);
         let best = anneal(&mut space, start, cooling, &mut self.random, work);

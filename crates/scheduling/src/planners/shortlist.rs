@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use crate::builder::{Builder, Inputs, Offer};
 use crate::spec::Micros;
 
-/// Up to this many machines all are asked.
-const FEW: u32 = 256;
+/// Up to this many machines all are asked; of a workload of many tasks only up to the other number.
+const FEW: usize = 256;
+const FEW_OF_LARGE: usize = 64;
+const LARGE: u32 = 2_000;
 const BEFORE: usize = 3;
 const AFTER: usize = 2;
 
@@ -35,7 +37,9 @@ impl Shortlist {
     /// All offers for a task: of machines worth asking, and of one new machine of each type.
     pub(super) fn offers(&mut self, builder: &Builder<'_>, task: u32, inputs: &Inputs) -> &[Offer] {
         self.offers.clear();
-        if builder.len() <= FEW {
+        let large = builder.problem().tasks() > LARGE;
+        let few = if large { FEW_OF_LARGE } else { FEW };
+        if builder.len() as usize <= few {
             let all = (0..builder.len()).filter_map(|m| builder.offer(task, inputs, m));
             self.offers.extend(all);
         } else {
@@ -47,7 +51,7 @@ impl Shortlist {
                 let found = near.filter_map(|m| builder.offer(task, inputs, m));
                 self.offers.extend(found);
             }
-            let hosts = inputs.machines().take(FEW as usize);
+            let hosts = inputs.machines().take(few);
             let found = hosts.filter_map(|m| builder.offer(task, inputs, m));
             self.offers.extend(found);
         }

@@ -101,7 +101,7 @@ fn deadline(problem: &Problem, percent: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn every_planner_makes_valid_schedules(spec in spec(), percent in 80..600_u64, money in 1..5_000_000_u64) {
@@ -130,7 +130,7 @@ proptest! {
         spec in spec(), percent in 50..400_u64, money in prop::option::of(1..5_000_000_u64),
     ) {
         let problem = Problem::new(spec).unwrap();
-        let asked = money.map_or(Objective::Deadline(deadline(&problem, percent)), Objective::Budget);
+        let asked = money.map_or_else(|| Objective::Deadline(deadline(&problem, percent)), Objective::Budget);
         let problem = problem.with(asked);
         let (objective, found) = match plan(&problem, &Limits::of(2000)) {
             Ok(found) => (asked, found),

@@ -55,7 +55,7 @@ fn check(spec: &Spec, progress: &Progress, plan: &Schedule, objective: Objective
 fn all_that_goes_by_plan_still_meets_the_deadline_from_any_moment() {
     let spec = spec(80);
     let first = first_plan(&spec);
-    for percent in 0..=100 {
+    for percent in (0..=100).step_by(5) {
         let now = first.makespan * percent / 100;
         let progress = progress_at(&first, now);
         let next = replan(&spec, progress.clone(), &Limits::of(20_000)).unwrap();

@@ -1,5 +1,6 @@
 //! Simulated annealing over any space of states.
 
+use super::goal::Value;
 use crate::random::Random;
 use crate::work::Work;
 
@@ -11,7 +12,7 @@ pub(super) trait Space {
     fn effort(&self, state: &Self::State) -> u64;
 
     /// How bad a state is; it may be tidied on the way. `None` for one that is no plan.
-    fn value(&mut self, state: &mut Self::State) -> Option<f64>;
+    fn value(&mut self, state: &mut Self::State) -> Option<Value>;
 
     /// A neighbour.
     fn vary(&self, state: &Self::State, random: &mut Random) -> Self::State;
@@ -44,12 +45,12 @@ pub(super) fn anneal<S: Space>(
         let Some(next_value) = space.value(&mut next) else {
             continue;
         };
-        let heat = cooling.0 * best_value * (work.left() as f64 / total);
-        let worse = next_value - value;
+        let heat = cooling.0 * best_value.soft * (work.left() as f64 / total);
+        let worse = next_value.soft - value.soft;
         if worse <= 0.0 || (heat > 0.0 && random.chance((-worse / heat).exp())) {
             state = next;
             value = next_value;
-            if value < best_value {
+            if value.merit < best_value.merit {
                 best = state.clone();
                 best_value = value;
             }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::anneal;
-use super::goal::Goal;
+use super::goal::{Goal, Value};
 use super::order;
 use crate::builder::{Builder, Inputs};
 use crate::problem::Problem;
@@ -171,7 +171,7 @@ impl anneal::Space for Space<'_, '_> {
         u64::from(self.problem.tasks()) + 1
     }
 
-    fn value(&mut self, assignment: &mut Assignment) -> Option<f64> {
+    fn value(&mut self, assignment: &mut Assignment) -> Option<Value> {
         self.decode(assignment)?;
         let (makespan, cost) = self.builder.figures();
         Some(self.goal.value(makespan, cost))

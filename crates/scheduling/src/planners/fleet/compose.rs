@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::anneal;
-use super::goal::Goal;
+use super::goal::{Goal, Value};
 use super::order;
 use crate::builder::{Builder, Inputs, Offer};
 use crate::problem::Problem;
@@ -183,7 +183,7 @@ impl anneal::Space for Space<'_, '_> {
         u64::from(self.problem.tasks()) * (1 + fleet.kinds.len() as u64 / 8) + 1
     }
 
-    fn value(&mut self, fleet: &mut Fleet) -> Option<f64> {
+    fn value(&mut self, fleet: &mut Fleet) -> Option<Value> {
         self.decode(fleet)?;
         let (makespan, cost) = self.builder.figures();
         // The fleet becomes what was used of it, and what had to be added.
