@@ -1,5 +1,8 @@
 //! What can be known of an expression without running it.
 
+mod bindings;
+mod calls;
+mod finder;
 pub(crate) mod growth;
 pub(crate) mod names;
 pub(crate) mod projection;

@@ -28,12 +28,7 @@ pub(crate) fn syntax(text: &str, errors: &[parse::TError<'_, &str>]) -> CompileE
     let Some((expect, found)) = errors.first() else {
         return CompileError::new("the expression cannot be read", 0..text.len());
     };
-    let expected = match expect {
-        parse::Expect::Just(token) => format!("`{token}`"),
-        parse::Expect::Nothing => "an operator".to_owned(),
-        parse::Expect::Term => "a value".to_owned(),
-        other => format!("a {}", other.as_str()),
-    };
+    let expected = expected(expect);
     let (message, span) = match found {
         Some(token) => {
             let span = span_in(text, token.0).unwrap_or(text.len()..text.len());
@@ -48,6 +43,26 @@ pub(crate) fn syntax(text: &str, errors: &[parse::TError<'_, &str>]) -> CompileE
         ),
     };
     with_hint(CompileError::new(message, span), text)
+}
+
+fn expected(expect: &parse::Expect<&str>) -> String {
+    match expect {
+        parse::Expect::Just(token) => return format!("`{token}`"),
+        parse::Expect::Var => "a variable",
+        parse::Expect::Pattern => "a variable or pattern",
+        parse::Expect::ElseOrEnd => "`else` or `end`",
+        parse::Expect::CommaOrRBrack => "`,` or `]`",
+        parse::Expect::CommaOrRBrace => "`,` or `}`",
+        parse::Expect::SemicolonOrRParen => "`;` or `)`",
+        parse::Expect::Term => "a value",
+        parse::Expect::Key => "a key",
+        parse::Expect::Ident => "a name",
+        parse::Expect::Arg => "an argument",
+        parse::Expect::Str => "a string",
+        parse::Expect::Nothing => "an operator",
+        _ => "something else",
+    }
+    .to_owned()
 }
 
 /// An expression that begins like a module.

@@ -110,7 +110,7 @@ fn mistakes_are_told_with_place_and_remedy() {
         ("\"\\(1\"", "\" | the string is not closed by `\"`"),
         (".a |", " | expected a value at the end"),
         (".a .b |", " | expected a value at the end"),
-        ("if 1 then 2", " | expected a else or end at the end"),
+        ("if 1 then 2", " | expected `else` or `end` at the end"),
         ("1 2", "2 | expected an operator, found `2`"),
         (
             "reduce .[] as $i (0)",

@@ -122,6 +122,13 @@ const REFERENCES: &[(&str, &[&str])] = &[
     ("def f($v): $v.c; f(.a)", &[".a", ".a.c"]),
     ("def f: .a | f; f", &[".a.a.a.a.a.a.a.a.a.a.a.a"]),
     ("def map(f): 1; .a | map(.b)", &[".a"]),
+    // An argument that grows with each call is not followed to the end.
+    ("def f(g): f(g | .b); f($x)", &[".", "$context", "$x"]),
+    (
+        "def a: $context.q; def b: a; def c: b; def d: c; def e: d; def f: e; def g: f; def h: g; def i: h; \
+         def j: i; def k: j; def l: k; def m: l; def n: m; n",
+        &[".", "$context", "$x"],
+    ),
     ("getpath([\"a\"])", &["."]),
     ("label $f | .a | ., break $f", &[".a"]),
 ];

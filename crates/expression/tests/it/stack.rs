@@ -55,6 +55,10 @@ fn shapes(n: usize) -> Vec<String> {
         format!(". as {}$a{} | 1", "[".repeat(n), "]".repeat(n)),
         format!("{}1{}", "def a: def b: 1; ".repeat(n), "; 1".repeat(n)),
         format!("{}1", "def a: - 1; ".repeat(n)),
+        {
+            let row = vec!["."; n].join(" | ");
+            format!("def a: {row}; def b: {row} | a; def c: {row} | b; {row} | c")
+        },
         format!("def f: {}; f", vec!["f"; n].join(" | ")),
     ]
 }
