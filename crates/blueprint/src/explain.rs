@@ -13,7 +13,11 @@ use crate::keys::{self, Key, Level, Object, Shape, Since, TOP};
 pub fn explain(subject: &str) -> Option<String> {
     let subject = subject.trim();
     if let Some(code) = Code::parse(subject) {
-        return Some(format!("{code}: {}\n\n{}\n", code.title(), code.explanation()));
+        return Some(format!(
+            "{code}: {}\n\n{}\n",
+            code.title(),
+            code.explanation()
+        ));
     }
     if let Some(key) = keys::find(subject) {
         return Some(describe(subject, key));
@@ -42,9 +46,13 @@ pub fn nearest(subject: &str) -> Option<String> {
         return Some(near.to_owned());
     }
     let last = subject.rsplit('.').next().unwrap_or(subject);
-    let names = all.iter().map(|path| path.rsplit('.').next().unwrap_or(path));
+    let names = all
+        .iter()
+        .map(|path| path.rsplit('.').next().unwrap_or(path));
     let near = consort_model::text::nearest(last, names)?;
-    all.iter().find(|path| path.rsplit('.').next() == Some(near)).cloned()
+    all.iter()
+        .find(|path| path.rsplit('.').next() == Some(near))
+        .cloned()
 }
 
 /// All keys of the language as paths, each once: below elements that contain themselves only the first is listed.
@@ -54,25 +62,41 @@ pub(crate) fn all_paths() -> Vec<String> {
     found
 }
 
-fn walk(object: &'static Object, prefix: &str, above: &mut Vec<*const Object>, found: &mut Vec<String>) {
+fn walk(
+    object: &'static Object,
+    prefix: &str,
+    above: &mut Vec<*const Object>,
+    found: &mut Vec<String>,
+) {
     if above.contains(&std::ptr::from_ref(object)) {
         return;
     }
     above.push(object);
     for key in object.keys() {
-        let path = if prefix.is_empty() { key.name.to_owned() } else { format!("{prefix}.{}", key.name) };
+        let path = if prefix.is_empty() {
+            key.name.to_owned()
+        } else {
+            format!("{prefix}.{}", key.name)
+        };
         found.push(path.clone());
         inner(&key.shape, &path, above, found);
     }
     above.pop();
 }
 
-fn inner(shape: &'static Shape, path: &str, above: &mut Vec<*const Object>, found: &mut Vec<String>) {
+fn inner(
+    shape: &'static Shape,
+    path: &str,
+    above: &mut Vec<*const Object>,
+    found: &mut Vec<String>,
+) {
     match shape {
         Shape::Object(object) => walk(object, path, above, found),
         Shape::List(item) | Shape::Set(item) => inner(item, path, above, found),
         Shape::Map(value, _) => inner(value, &format!("{path}.*"), above, found),
-        Shape::Either(shapes) => shapes.iter().for_each(|shape| inner(shape, path, above, found)),
+        Shape::Either(shapes) => shapes
+            .iter()
+            .for_each(|shape| inner(shape, path, above, found)),
         _ => {}
     }
 }
@@ -80,7 +104,10 @@ fn inner(shape: &'static Shape, path: &str, above: &mut Vec<*const Object>, foun
 /// `services.api.image` as `services.*.image`, where that is a key.
 fn generic(subject: &str) -> String {
     let mut parts: Vec<&str> = subject.split('.').collect();
-    let is_map = parts.first().and_then(|first| keys::find(first)).is_some_and(|key| matches!(key.shape, Shape::Map(..)));
+    let is_map = parts
+        .first()
+        .and_then(|first| keys::find(first))
+        .is_some_and(|key| matches!(key.shape, Shape::Map(..)));
     if is_map && parts.len() > 2 {
         parts[1] = "*";
     }
@@ -89,27 +116,42 @@ fn generic(subject: &str) -> String {
 
 fn paths_ending(name: &str) -> Vec<String> {
     let suffix = format!(".{name}");
-    let mut paths: Vec<String> = all_paths().into_iter().filter(|path| path == name || path.ends_with(&suffix)).collect();
+    let mut paths: Vec<String> = all_paths()
+        .into_iter()
+        .filter(|path| path == name || path.ends_with(&suffix))
+        .collect();
     // Jobs and hooks have the keys of services; those of services stand for all.
     let of_services = format!("services.*{suffix}");
     if paths.contains(&of_services) {
-        paths.retain(|path| *path == of_services || !(path.starts_with("jobs.*.") || path.contains(".pre_start.")));
+        paths.retain(|path| {
+            *path == of_services || !(path.starts_with("jobs.*.") || path.contains(".pre_start."))
+        });
     }
     paths
 }
 
 fn describe(path: &str, key: &Key) -> String {
-    let mut out = format!("{path}\n  {}\n\n  takes     {}\n", key.doc, takes(&key.shape));
+    let mut out = format!(
+        "{path}\n  {}\n\n  takes     {}\n",
+        key.doc,
+        takes(&key.shape)
+    );
     if let Shape::Words(words) = &key.shape {
         let _ = writeln!(out, "  allowed   {}", words.join(", "));
     }
     let since = match key.since {
         Since::Compose => "the Compose Specification".to_owned(),
-        Since::ComposeNext => "the Compose Specification, newer than docker compose 2.40".to_owned(),
+        Since::ComposeNext => {
+            "the Compose Specification, newer than docker compose 2.40".to_owned()
+        }
         Since::Consort(version) => format!("Consort {version}"),
     };
     let _ = writeln!(out, "  from      {since}");
-    for (target, word) in [(TargetKind::Process, "process"), (TargetKind::Docker, "docker"), (TargetKind::Kubernetes, "kubernetes")] {
+    for (target, word) in [
+        (TargetKind::Process, "process"),
+        (TargetKind::Docker, "docker"),
+        (TargetKind::Kubernetes, "kubernetes"),
+    ] {
         let says = match key.support.on(target) {
             Level::Supported => "carried out",
             Level::Partial => "carried out in part",
@@ -124,7 +166,11 @@ fn describe(path: &str, key: &Key) -> String {
     }
     for object in below {
         for inner in object.keys() {
-            let mark = if object.required.contains(&inner.name) { " (needed)" } else { "" };
+            let mark = if object.required.contains(&inner.name) {
+                " (needed)"
+            } else {
+                ""
+            };
             let _ = writeln!(out, "  {:<22} {}{mark}", inner.name, inner.doc);
         }
     }
@@ -151,7 +197,9 @@ pub(crate) fn takes(shape: &Shape) -> String {
             }
             all.join("; or ")
         }
-        Shape::Range { min, max, .. } if *max != i64::MAX => format!("{} from {min} to {max}", wanted(shape)),
+        Shape::Range { min, max, .. } if *max != i64::MAX => {
+            format!("{} from {min} to {max}", wanted(shape))
+        }
         other => wanted(other),
     }
 }

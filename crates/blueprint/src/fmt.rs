@@ -18,12 +18,18 @@ pub fn format(text: &str) -> Result<String, String> {
         let at = error.primary.span.start;
         format!("line {}, column {}: {}", at.line, at.column, error.message)
     })?;
-    let unified = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let unified = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace("\r\n", "\n");
     let before = events(text)?;
     // The strongest form that keeps the meaning.
     let candidates = [tidy(&unified, true)?, tidy(&unified, false)?, unified];
     let same = |candidate: &String| events(candidate).is_ok_and(|after| after == before);
-    Ok(candidates.into_iter().find(same).unwrap_or_else(|| text.to_owned()))
+    Ok(candidates
+        .into_iter()
+        .find(same)
+        .unwrap_or_else(|| text.to_owned()))
 }
 
 /// Lines outside of scalars without spaces at their ends; with `squeeze` also without runs of empty lines.
@@ -33,8 +39,16 @@ fn tidy(text: &str, squeeze: bool) -> Result<String, String> {
     let mut empty = 0usize;
     for (index, line) in text.lines().enumerate() {
         let is_kept = kept.contains(&(index + 1));
-        let line = if is_kept { line } else { line.trim_end_matches([' ', '\t']) };
-        empty = if line.is_empty() && !is_kept { empty + 1 } else { 0 };
+        let line = if is_kept {
+            line
+        } else {
+            line.trim_end_matches([' ', '\t'])
+        };
+        empty = if line.is_empty() && !is_kept {
+            empty + 1
+        } else {
+            0
+        };
         let is_first = out.is_empty() && line.is_empty();
         if !(squeeze && (empty > 1 || is_first)) {
             out.push_str(line);
@@ -57,8 +71,10 @@ fn scalar_lines(text: &str) -> Result<BTreeSet<usize>, String> {
         let (event, span) = next.map_err(|error| error.to_string())?;
         match event {
             Event::Scalar(..) if span.end.line() > span.start.line() => {
-                // The last line may hold something behind the scalar; what is there is kept with it.
-                lines.extend(span.start.line()..=span.end.line());
+                // A block ends where the next line begins. Else the last line may hold something behind the
+                // scalar; what is there is kept with it.
+                let last = span.end.line() - usize::from(span.end.col() == 0);
+                lines.extend(span.start.line()..=last);
             }
             Event::StreamEnd => break,
             _ => {}

@@ -11,11 +11,14 @@ pub fn schema() -> Value {
     let mut writer = Writer::default();
     writer.define(&TOP);
     let mut definitions: BTreeMap<String, Value> = writer.done.into_iter().collect();
-    definitions.insert("expression".to_owned(), json!({
-        "description": "Text with a variable (${NAME}) or an expression (${ .inputs.name }).",
-        "type": "string",
-        "pattern": "\\$",
-    }));
+    definitions.insert(
+        "expression".to_owned(),
+        json!({
+            "description": "Text with a variable (${NAME}) or an expression (${ .inputs.name }).",
+            "type": "string",
+            "pattern": "\\$",
+        }),
+    );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Consort blueprint",
@@ -48,7 +51,8 @@ impl Writer {
             }
             properties.insert(key.name.to_owned(), value);
         }
-        let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
+        let mut schema =
+            json!({"type": "object", "properties": properties, "additionalProperties": false});
         if object.extensions {
             schema["patternProperties"] = json!({"^x-": {}});
         }
@@ -60,10 +64,25 @@ impl Writer {
     }
 
     fn free_name(&self, object: &Object) -> String {
-        let words = object.name.trim_start_matches("a ").trim_start_matches("an ");
-        let base: String = words.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let words = object
+            .name
+            .trim_start_matches("a ")
+            .trim_start_matches("an ");
+        let base: String = words
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
         let taken = |name: &String| self.names.values().any(|other| other == name);
-        (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}_{n}") }).find(|name| !taken(name)).unwrap_or(base)
+        (1..)
+            .map(|n| {
+                if n == 1 {
+                    base.clone()
+                } else {
+                    format!("{base}_{n}")
+                }
+            })
+            .find(|name| !taken(name))
+            .unwrap_or(base)
     }
 
     fn shape(&mut self, shape: &'static Shape) -> Value {
@@ -73,7 +92,9 @@ impl Writer {
                 let types: Vec<&str> = kinds.iter().map(|kind| type_word(*kind)).collect();
                 or_expression(json!({"type": types}), kinds.contains(&Kind::Text))
             }
-            Shape::Range { min, max, kinds, .. } => {
+            Shape::Range {
+                min, max, kinds, ..
+            } => {
                 let mut number = json!({"type": if kinds.contains(&Kind::Number) { "number" } else { "integer" }, "minimum": min});
                 if *max != i64::MAX {
                     number["maximum"] = json!(max);
@@ -88,19 +109,31 @@ impl Writer {
                 or_expression(json!({"anyOf": any}), kinds.contains(&Kind::Text))
             }
             Shape::Words(words) => or_expression(json!({"enum": words}), false),
-            Shape::TextLike(_, wanted) => json!({"type": "string", "$comment": format!("{wanted}")}),
-            Shape::List(item) => or_expression(json!({"type": "array", "items": self.shape(item)}), false),
-            Shape::Set(item) => or_expression(json!({"type": "array", "items": self.shape(item), "uniqueItems": true}), false),
+            Shape::TextLike(_, wanted) => {
+                json!({"type": "string", "$comment": format!("{wanted}")})
+            }
+            Shape::List(item) => {
+                or_expression(json!({"type": "array", "items": self.shape(item)}), false)
+            }
+            Shape::Set(item) => or_expression(
+                json!({"type": "array", "items": self.shape(item), "uniqueItems": true}),
+                false,
+            ),
             Shape::Map(value, names) => {
                 let mut map = json!({"type": "object", "additionalProperties": self.shape(value)});
                 match names {
                     Names::Any => {}
-                    Names::Resource => map["propertyNames"] = json!({"pattern": "^[a-zA-Z0-9._-]+$"}),
+                    Names::Resource => {
+                        map["propertyNames"] = json!({"pattern": "^[a-zA-Z0-9._-]+$"})
+                    }
                     Names::Lower => map["propertyNames"] = json!({"pattern": "^[a-z]+$"}),
                 }
                 or_expression(map, false)
             }
-            Shape::Object(object) => or_expression(json!({"$ref": format!("#/$defs/{}", self.define(object))}), false),
+            Shape::Object(object) => or_expression(
+                json!({"$ref": format!("#/$defs/{}", self.define(object))}),
+                false,
+            ),
             Shape::Either(shapes) => {
                 let any: Vec<Value> = shapes.iter().map(|shape| self.shape(shape)).collect();
                 json!({"anyOf": any})
@@ -110,7 +143,11 @@ impl Writer {
 }
 
 fn or_expression(schema: Value, takes_text: bool) -> Value {
-    if takes_text { schema } else { json!({"anyOf": [schema, {"$ref": "#/$defs/expression"}]}) }
+    if takes_text {
+        schema
+    } else {
+        json!({"anyOf": [schema, {"$ref": "#/$defs/expression"}]})
+    }
 }
 
 fn type_word(kind: Kind) -> &'static str {

@@ -153,6 +153,8 @@ registry! {
         "Which instances there are must be known before anything is done: `for_each` takes inputs, and locals that come from inputs.";
     PrivateCharacter = "E0115", "Text holds a character that marks secrets.",
         "U+E0C5 and U+E0C6, of Unicode's private use, stand around the name of a secret inside Consort. No text of a blueprint may hold them.";
+    InvalidDefinition = "E0116", "A definition of a workflow is not valid.",
+        "The message says what the Open Workflow DSL expects at this place.";
     VariableNotSet = "W0001", "A variable is not set.",
         "It was replaced by nothing. Set it, or give a default with `${NAME:-default}`.";
     ObsoleteVersion = "W0002", "`version` has no meaning any more.",
@@ -173,6 +175,8 @@ registry! {
         "No shell runs such text: what follows `;`, `&`, `|`, `<` or `>` is dropped, as docker compose does. Write `[sh, -c, \"…\"]` for a shell, or quote the character.";
     NotActedUpon = "W0010", "A goal is not acted upon yet.",
         "It was read and checked; plans are made as if it were not there.";
+    OddDefinition = "W0011", "A definition of a workflow is odd.",
+        "It can be run, and probably does not do what was meant.";
     LabelFileMissing = "E0033", "A label file is missing.",
         "Create it, or mend its path.";
 }
@@ -180,7 +184,11 @@ registry! {
 impl Code {
     /// An error or a warning.
     pub fn severity(self) -> Severity {
-        if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
+        if self.as_str().starts_with('W') {
+            Severity::Warning
+        } else {
+            Severity::Error
+        }
     }
     /// Whether the mistake leaves the rest of the document as it is.
     pub fn is_local(self) -> bool {
@@ -209,7 +217,10 @@ impl Code {
     }
     /// The code of this text, as `explain` takes it.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str().eq_ignore_ascii_case(text))
     }
 }
 

@@ -21,7 +21,11 @@ impl Build<'_> {
             let mut path: Vec<(&Address, usize)> = vec![(start, 0)];
             let mut inside: HashSet<&Address> = HashSet::from([start]);
             while let Some((address, next)) = path.last_mut() {
-                let edge = self.graph.edges.get(*address).and_then(|edges| edges.get(*next));
+                let edge = self
+                    .graph
+                    .edges
+                    .get(*address)
+                    .and_then(|edges| edges.get(*next));
                 *next += 1;
                 let Some((on, _)) = edge else {
                     if let Some((left, _)) = path.pop() {
@@ -30,8 +34,16 @@ impl Build<'_> {
                     continue;
                 };
                 if inside.contains(on) {
-                    let from = path.iter().position(|(address, _)| *address == on).unwrap_or(0);
-                    found.push(path[from..].iter().map(|(address, _)| (*address).clone()).collect::<Vec<_>>());
+                    let from = path
+                        .iter()
+                        .position(|(address, _)| *address == on)
+                        .unwrap_or(0);
+                    found.push(
+                        path[from..]
+                            .iter()
+                            .map(|(address, _)| (*address).clone())
+                            .collect::<Vec<_>>(),
+                    );
                 } else if done.insert(on) {
                     path.push((on, 0));
                     inside.insert(on);
@@ -47,19 +59,29 @@ impl Build<'_> {
     fn circle(&self, path: &[Address]) -> Diagnostic {
         let at = |from: &Address, to: &Address| {
             let edges = self.graph.edges.get(from).into_iter().flatten();
-            edges.filter(|(on, _)| on == to).map(|(_, span)| *span).next().unwrap_or(Span::NONE)
+            edges
+                .filter(|(on, _)| on == to)
+                .map(|(_, span)| *span)
+                .next()
+                .unwrap_or(Span::NONE)
         };
         let (first, last) = (&path[0], &path[path.len() - 1]);
         let message = if path.len() == 1 {
             format!("`{first}` refers to itself")
         } else {
             let names: Vec<String> = path.iter().map(Address::to_string).collect();
-            format!("elements need each other in a circle: {} -> {first}", names.join(" -> "))
+            format!(
+                "elements need each other in a circle: {} -> {first}",
+                names.join(" -> ")
+            )
         };
-        let mut diagnostic =
-            Diagnostic::new(Code::ElementCycle, at(last, first), message).label(format!("`{last}` needs `{first}`"));
+        let mut diagnostic = Diagnostic::new(Code::ElementCycle, at(last, first), message)
+            .label(format!("`{last}` needs `{first}`"));
         for pair in path.windows(2).take(4) {
-            diagnostic = diagnostic.also(at(&pair[0], &pair[1]), format!("`{}` needs `{}`", pair[0], pair[1]));
+            diagnostic = diagnostic.also(
+                at(&pair[0], &pair[1]),
+                format!("`{}` needs `{}`", pair[0], pair[1]),
+            );
         }
         diagnostic.help("nothing of it can be made first; remove one of these references")
     }

@@ -44,11 +44,20 @@ pub(super) struct Declaration {
 impl Graph {
     pub(super) fn declare(&mut self, address: &Address, for_each: Option<&Node>) {
         let keys = for_each.and_then(|node| match &node.value {
-            Value::Seq(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            Value::Seq(items) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect(),
             Value::Map(map) => Some(map.keys().cloned().collect()),
             _ => None,
         });
-        self.declared.insert(address.clone(), Declaration { has_each: for_each.is_some(), keys });
+        self.declared.insert(
+            address.clone(),
+            Declaration {
+                has_each: for_each.is_some(),
+                keys,
+            },
+        );
     }
 
     pub(super) fn find(&self, address: &Address) -> Option<&Declaration> {
@@ -60,7 +69,9 @@ impl Graph {
     }
 
     pub(super) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.addresses().filter(move |address| address.kind() == kind).map(Address::name)
+        self.addresses()
+            .filter(move |address| address.kind() == kind)
+            .map(Address::name)
     }
 
     pub(super) fn edge(&mut self, from: &Address, on: Address, span: Span) {
@@ -74,12 +85,22 @@ impl Graph {
                 for part in parts {
                     if let TextPart::Expression(text) = part {
                         let text = text.clone();
-                        self.uses.push(Use { owner: owner.clone(), text, span: node.span, each, for_each });
+                        self.uses.push(Use {
+                            owner: owner.clone(),
+                            text,
+                            span: node.span,
+                            each,
+                            for_each,
+                        });
                     }
                 }
             }
-            Value::Seq(items) => items.iter().for_each(|item| self.note(owner, item, each, for_each)),
-            Value::Map(map) => map_values(map).for_each(|node| self.note(owner, node, each, for_each)),
+            Value::Seq(items) => items
+                .iter()
+                .for_each(|item| self.note(owner, item, each, for_each)),
+            Value::Map(map) => {
+                map_values(map).for_each(|node| self.note(owner, node, each, for_each))
+            }
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! The resolved document to the typed blueprint of the model. A module per element; all mistakes at once.
 
 mod cycles;
+mod definitions;
 mod graph;
 mod inputs;
 mod locate;
@@ -24,13 +25,28 @@ use crate::span::Span;
 use crate::support;
 use graph::Graph;
 
+pub use definitions::{CheckDefinition, DefinitionMistake};
+
 /// The typed blueprint of a loaded document, with what a person should know beside what the load said.
 ///
 /// # Errors
 /// All mistakes of the elements and expressions, and the warnings, in the order of their places.
 pub fn to_blueprint(loaded: &Loaded) -> Result<(Blueprint, Vec<Diagnostic>), Vec<Diagnostic>> {
+    to_blueprint_with(loaded, &|_| Vec::new())
+}
+
+/// The same, with a check of the definitions of workflows. The language of workflows lives in a crate above this
+/// one, which is why its check is handed in.
+///
+/// # Errors
+/// As [`to_blueprint`], and what the check finds.
+pub fn to_blueprint_with(
+    loaded: &Loaded,
+    check: CheckDefinition<'_>,
+) -> Result<(Blueprint, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut build = Build {
         loaded,
+        check,
         sink: Sink::default(),
         blueprint: Blueprint {
             name: loaded.name.clone(),
@@ -54,6 +70,7 @@ pub fn to_blueprint(loaded: &Loaded) -> Result<(Blueprint, Vec<Diagnostic>), Vec
 /// What is being built.
 struct Build<'a> {
     loaded: &'a Loaded,
+    check: CheckDefinition<'a>,
     sink: Sink,
     blueprint: Blueprint,
     graph: Graph,
@@ -71,12 +88,24 @@ impl<'a> Build<'a> {
                 "inputs" => elements.for_each(|(name, entry)| self.input(name, entry)),
                 "locals" => elements.for_each(|(name, entry)| self.local(name, entry)),
                 "data" => elements.for_each(|(name, entry)| self.resource(Kind::Data, name, entry)),
-                "resources" => elements.for_each(|(name, entry)| self.resource(Kind::Resource, name, entry)),
-                "networks" => elements.for_each(|(name, entry)| self.plain(Kind::Network, name, entry)),
-                "volumes" => elements.for_each(|(name, entry)| self.plain(Kind::Volume, name, entry)),
-                "configs" => elements.for_each(|(name, entry)| self.plain(Kind::Config, name, entry)),
-                "secrets" => elements.for_each(|(name, entry)| self.plain(Kind::Secret, name, entry)),
-                "services" => elements.for_each(|(name, entry)| self.service(Kind::Service, name, entry)),
+                "resources" => {
+                    elements.for_each(|(name, entry)| self.resource(Kind::Resource, name, entry))
+                }
+                "networks" => {
+                    elements.for_each(|(name, entry)| self.plain(Kind::Network, name, entry))
+                }
+                "volumes" => {
+                    elements.for_each(|(name, entry)| self.plain(Kind::Volume, name, entry))
+                }
+                "configs" => {
+                    elements.for_each(|(name, entry)| self.plain(Kind::Config, name, entry))
+                }
+                "secrets" => {
+                    elements.for_each(|(name, entry)| self.plain(Kind::Secret, name, entry))
+                }
+                "services" => {
+                    elements.for_each(|(name, entry)| self.service(Kind::Service, name, entry))
+                }
                 "jobs" => elements.for_each(|(name, entry)| self.service(Kind::Job, name, entry)),
                 "pools" => elements.for_each(|(name, entry)| self.pool(name, entry)),
                 "workloads" => elements.for_each(|(name, entry)| self.workload(name, entry)),
@@ -127,7 +156,8 @@ impl<'a> Build<'a> {
 
     /// Text that looks like a token of a secret could steal its value.
     fn refuse_private_characters(&mut self, node: &Node) {
-        let private = |text: &str| text.contains([consort_model::secret::OPEN, consort_model::secret::CLOSE]);
+        let private =
+            |text: &str| text.contains([consort_model::secret::OPEN, consort_model::secret::CLOSE]);
         match &node.value {
             Value::Map(map) => {
                 for (key, entry) in map {
@@ -137,8 +167,12 @@ impl<'a> Build<'a> {
                     self.refuse_private_characters(&entry.node);
                 }
             }
-            Value::Seq(items) => items.iter().for_each(|item| self.refuse_private_characters(item)),
-            _ if node.scalar_text().is_some_and(|text| private(&text)) => self.say(private_character(node.span)),
+            Value::Seq(items) => items
+                .iter()
+                .for_each(|item| self.refuse_private_characters(item)),
+            _ if node.scalar_text().is_some_and(|text| private(&text)) => {
+                self.say(private_character(node.span))
+            }
             _ => {}
         }
     }
@@ -146,11 +180,43 @@ impl<'a> Build<'a> {
     /// What the target does not do. Without `target:` it is `process` where every service can run there.
     fn target_warnings(&mut self) {
         let services = self.loaded.document.get("services").and_then(Node::as_map);
-        let all_run = || services.into_iter().flat_map(Map::values).all(|entry| runs_as_process(&entry.node));
-        let target = self.blueprint.target.or_else(|| all_run().then_some(TargetKind::Process));
-        for warning in target.map(|target| support::warnings(&self.loaded.document, target)).unwrap_or_default() {
-            self.say(warning);
-        }
+        let all_run = || {
+            services
+                .into_iter()
+                .flat_map(Map::values)
+                .all(|entry| runs_as_process(&entry.node))
+        };
+        let target = self
+            .blueprint
+            .target
+            .or_else(|| all_run().then_some(TargetKind::Process));
+        let Some(target) = target else { return };
+        let (partial, ignored): (Vec<_>, Vec<_>) = support::warnings(&self.loaded.document, target)
+            .into_iter()
+            .partition(|warning| warning.code == Code::PartlyCarriedOut);
+        // Goals that are not acted upon were announced as such.
+        let goal = |warning: &Diagnostic| warning.message.ends_with(".autoscale`") || warning.message.ends_with(".objective`");
+        ignored.into_iter().filter(|warning| !goal(warning)).for_each(|warning| self.say(warning));
+        self.partly(&partial);
+    }
+
+    /// Most of what is carried out in part matters to few: one line says where to look.
+    fn partly(&mut self, warnings: &[Diagnostic]) {
+        let Some(first) = warnings.first() else { return };
+        let keys: std::collections::BTreeSet<String> = warnings
+            .iter()
+            .filter_map(|warning| warning.message.split('`').nth(1)?.rsplit('.').next())
+            .map(|key| format!("`{key}`"))
+            .collect();
+        let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
+        self.say(
+            Diagnostic::new(
+                Code::PartlyCarriedOut,
+                first.primary.span,
+                format!("the target carries these keys of services out in part: {keys}"),
+            )
+            .help("`consort explain KEY` says what each target does"),
+        );
     }
 
     fn finish(mut self) -> Result<(Blueprint, Vec<Diagnostic>), Vec<Diagnostic>> {
@@ -162,10 +228,17 @@ impl<'a> Build<'a> {
         let warnings = self.loaded.warnings.iter().chain(&diagnostics);
         let of = |diagnostic: &Diagnostic| Warning {
             message: diagnostic.message.clone(),
-            place: diagnostic.primary.span.is_known().then(|| self.loaded.sources.place(diagnostic.primary.span)),
+            place: diagnostic
+                .primary
+                .span
+                .is_known()
+                .then(|| self.loaded.sources.place(diagnostic.primary.span)),
             address: None,
         };
-        self.blueprint.warnings = warnings.filter(|one| one.severity() == Severity::Warning).map(of).collect();
+        self.blueprint.warnings = warnings
+            .filter(|one| one.severity() == Severity::Warning)
+            .map(of)
+            .collect();
         Ok((self.blueprint, diagnostics))
     }
 }
@@ -192,6 +265,10 @@ fn runs_as_process(service: &Node) -> bool {
 }
 
 fn private_character(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::PrivateCharacter, span, "the text holds a character that marks secrets inside Consort (U+E0C5 or U+E0C6)")
-        .help("remove the character")
+    Diagnostic::new(
+        Code::PrivateCharacter,
+        span,
+        "the text holds a character that marks secrets inside Consort (U+E0C5 or U+E0C6)",
+    )
+    .help("remove the character")
 }

@@ -18,12 +18,19 @@ impl Build<'_> {
         for key in ["description", "sensitive"] {
             self.no_expression(&format!("outputs.{name}.{key}"), node.get(key));
         }
-        self.graph.note(&Address::new(Kind::Output, name), value, false, false);
+        self.graph
+            .note(&Address::new(Kind::Output, name), value, false, false);
         let sources = &self.loaded.sources;
         let output = OutputDecl {
             value: value.to_template(sources),
-            sensitive: long && node.get("sensitive").is_some_and(|node| node.as_bool() == Some(true) || node.as_str() == Some("true")),
-            description: node.get("description").and_then(Node::as_str).map(str::to_owned),
+            sensitive: long
+                && node.get("sensitive").is_some_and(|node| {
+                    node.as_bool() == Some(true) || node.as_str() == Some("true")
+                }),
+            description: node
+                .get("description")
+                .and_then(Node::as_str)
+                .map(str::to_owned),
             place: sources.place(entry.key),
         };
         self.blueprint.outputs.insert(name.to_owned(), output);
@@ -35,16 +42,25 @@ impl Build<'_> {
         }
         self.no_expression("objectives", Some(node));
         self.say(
-            Diagnostic::new(Code::NotActedUpon, node.span, "`objectives` of the deployment are not acted upon yet")
-                .help("plans are made as if they were not there"),
+            Diagnostic::new(
+                Code::NotActedUpon,
+                node.span,
+                "`objectives` of the deployment are not acted upon yet",
+            )
+            .help("plans are made as if they were not there"),
         );
         let sources = &self.loaded.sources;
-        self.blueprint.objectives = Some(Objectives { body: node.to_template(sources), place: sources.place(node.span) });
+        self.blueprint.objectives = Some(Objectives {
+            body: node.to_template(sources),
+            place: sources.place(node.span),
+        });
     }
 
     pub(super) fn target(&mut self, node: &Node) {
         self.no_expression("target", Some(node));
-        let word = node.as_str().or_else(|| node.get("kind").and_then(Node::as_str));
+        let word = node
+            .as_str()
+            .or_else(|| node.get("kind").and_then(Node::as_str));
         self.blueprint.target = word.and_then(target_kind);
         if matches!(node.value, Value::Map(_)) {
             let mut settings = node.clone();

@@ -25,7 +25,10 @@ impl Build<'_> {
         }
         if is_empty {
             let message = format!("`{here}.types` has no node type");
-            self.say(Diagnostic::new(Code::NeedsOneOf, span, message).help("add one: {name: small, cpus: 1, memory: 1G, price: 0.10 USD/h}"));
+            self.say(
+                Diagnostic::new(Code::NeedsOneOf, span, message)
+                    .help("add one: {name: small, cpus: 1, memory: 1G, price: 0.10 USD/h}"),
+            );
         }
         self.cpus(&format!("{here}.max_cpus"), body.get("max_cpus"));
         self.billing(&here, &mut body);
@@ -39,7 +42,11 @@ impl Build<'_> {
             && let Some(first) = seen.insert(text.to_owned(), name.span)
         {
             let message = format!("`{here}` has the node type `{text}` twice");
-            self.say(Diagnostic::new(Code::DuplicateItem, name.span, message).label("again here").also(first, "first here"));
+            self.say(
+                Diagnostic::new(Code::DuplicateItem, name.span, message)
+                    .label("again here")
+                    .also(first, "first here"),
+            );
         }
         for key in ["cpus", "speed"] {
             self.cpus(&format!("{here}.types.{key}"), node.get(key));
@@ -56,10 +63,18 @@ impl Build<'_> {
         }
         let span = body.span;
         fill(body, "billing", Value::Map(Map::new()));
-        let Some(billing) = body.get_mut("billing").filter(|billing| billing.as_map().is_some()) else { return };
+        let Some(billing) = body
+            .get_mut("billing")
+            .filter(|billing| billing.as_map().is_some())
+        else {
+            return;
+        };
         fill(billing, "interval", Value::String("1s".to_owned()));
         fill(billing, "minimum", Value::String("0s".to_owned()));
-        let interval = billing.get("interval").and_then(Node::as_str).map(str::parse::<consort_model::time::Span>);
+        let interval = billing
+            .get("interval")
+            .and_then(Node::as_str)
+            .map(str::parse::<consort_model::time::Span>);
         if matches!(interval, Some(Ok(interval)) if interval == consort_model::time::Span::ZERO) {
             let span = billing.get("interval").map_or(span, |node| node.span);
             let message = format!("`{here}.billing.interval` is zero");
@@ -77,7 +92,10 @@ impl Build<'_> {
         };
         if MilliCpus::from_cpus(number).is_err() {
             let message = format!("`{place}` must be from 0.001 to 1000000");
-            self.say(Diagnostic::new(Code::NotAllowed, node.span, message).help("write a number such as 0.5 or 2"));
+            self.say(
+                Diagnostic::new(Code::NotAllowed, node.span, message)
+                    .help("write a number such as 0.5 or 2"),
+            );
         }
     }
 }

@@ -9,9 +9,17 @@ impl Build<'_> {
     /// Brings tasks into the one form that services have after the load.
     pub(super) fn settle_tasks(&mut self, tasks: Map) -> Map {
         let mut document = Node::new(Value::Map(Map::new()), crate::span::Span::NONE);
-        document.set("services", Node::new(Value::Map(tasks), crate::span::Span::NONE));
+        document.set(
+            "services",
+            Node::new(Value::Map(tasks), crate::span::Span::NONE),
+        );
         canonical::canonical(&mut document, &mut self.sink);
-        for entry in document.get_mut("services").and_then(Node::as_map_mut).into_iter().flat_map(Map::values_mut) {
+        for entry in document
+            .get_mut("services")
+            .and_then(Node::as_map_mut)
+            .into_iter()
+            .flat_map(Map::values_mut)
+        {
             if let Some(environment) = entry.node.get_mut("environment") {
                 environment::resolve_bare(environment, &self.loaded.variables, true);
             }
@@ -19,7 +27,8 @@ impl Build<'_> {
         settle::settle(&mut document, &mut self.sink);
         match document.remove("services").map(|node| node.value) {
             Some(Value::Map(mut map)) => {
-                map.values_mut().for_each(|entry| settle_process(&mut entry.node, &mut self.sink));
+                map.values_mut()
+                    .for_each(|entry| settle_process(&mut entry.node, &mut self.sink));
                 map
             }
             _ => Map::new(),
@@ -29,9 +38,13 @@ impl Build<'_> {
 
 /// The commands of `process` become words, as `command` of a service does.
 pub(super) fn settle_process(node: &mut Node, sink: &mut Sink) {
-    let Some(process) = node.get_mut("process") else { return };
+    let Some(process) = node.get_mut("process") else {
+        return;
+    };
     for key in ["build", "command"] {
-        let Some(value) = process.remove(key) else { continue };
+        let Some(value) = process.remove(key) else {
+            continue;
+        };
         let mut service = Node::new(Value::Map(Map::new()), value.span);
         service.set("command", value);
         let mut services = Map::new();

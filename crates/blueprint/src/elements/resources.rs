@@ -11,7 +11,13 @@ use crate::span::Span;
 
 impl Build<'_> {
     pub(super) fn local(&mut self, name: &str, entry: &Entry) {
-        self.declare(Kind::Local, name, entry.key, &entry.node, Declared::default());
+        self.declare(
+            Kind::Local,
+            name,
+            entry.key,
+            &entry.node,
+            Declared::default(),
+        );
     }
 
     pub(super) fn resource(&mut self, kind: Kind, name: &str, entry: &Entry) {
@@ -24,17 +30,26 @@ impl Build<'_> {
         if !is_type_name(type_name) && node.get("type").is_some_and(|node| !node.is_opaque()) {
             let message = format!("`{type_name}` is not the type of a resource");
             let span = node.get("type").map_or(entry.key, |node| node.span);
-            self.say(Diagnostic::new(Code::NotAllowed, span, message).help("types have small letters, digits and `_`: `password`"));
+            self.say(
+                Diagnostic::new(Code::NotAllowed, span, message)
+                    .help("types have small letters, digits and `_`: `password`"),
+            );
         }
         let empty = Node::new(Value::Map(Map::new()), node.span);
-        let properties = node.get("properties").filter(|node| !node.is_null()).unwrap_or(&empty);
+        let properties = node
+            .get("properties")
+            .filter(|node| !node.is_null())
+            .unwrap_or(&empty);
         let (depends_on, edges) = self.dependencies(&here, node.get("depends_on"));
         let declared = Declared {
             type_name: Some(type_name.to_owned()),
             for_each: node.get("for_each").filter(|node| !node.is_null()).cloned(),
             depends_on,
             lifecycle: lifecycle(node.get("lifecycle")),
-            time_limit: node.get("timeout").and_then(Node::as_str).and_then(|text| text.parse().ok()),
+            time_limit: node
+                .get("timeout")
+                .and_then(Node::as_str)
+                .and_then(|text| text.parse().ok()),
             edges,
         };
         self.triggers(&declared.lifecycle, node);
@@ -61,23 +76,40 @@ impl Build<'_> {
     }
 
     /// `depends_on` as a list of names or a mapping of names to conditions.
-    pub(super) fn dependencies(&mut self, here: &str, node: Option<&Node>) -> (Vec<Dependency>, Vec<(Address, Span)>) {
+    pub(super) fn dependencies(
+        &mut self,
+        here: &str,
+        node: Option<&Node>,
+    ) -> (Vec<Dependency>, Vec<(Address, Span)>) {
         let mut found = Vec::new();
         match node.map(|node| &node.value) {
             Some(Value::Seq(items)) => {
-                found.extend(items.iter().filter_map(|item| Some((item.as_str()?, None, item.span))));
+                found.extend(
+                    items
+                        .iter()
+                        .filter_map(|item| Some((item.as_str()?, None, item.span))),
+                );
             }
             Some(Value::Map(map)) => {
-                found.extend(map.iter().map(|(name, entry)| (name.as_str(), Some(&entry.node), entry.key)));
+                found.extend(
+                    map.iter()
+                        .map(|(name, entry)| (name.as_str(), Some(&entry.node), entry.key)),
+                );
             }
             _ => {}
         }
         let mut dependencies = Vec::new();
         let mut edges = Vec::new();
         for (name, settings, span) in found {
-            let flag = |key: &str| settings.and_then(|settings| settings.get(key)).and_then(Node::as_bool);
+            let flag = |key: &str| {
+                settings
+                    .and_then(|settings| settings.get(key))
+                    .and_then(Node::as_bool)
+            };
             let required = flag("required").unwrap_or(true);
-            let Some(on) = self.dependency(here, name, span) else { continue };
+            let Some(on) = self.dependency(here, name, span) else {
+                continue;
+            };
             if !self.is_written(&on) {
                 // Compose: one that is not required may be switched off or missing.
                 if required {
@@ -85,13 +117,26 @@ impl Build<'_> {
                 }
                 continue;
             }
-            let condition = condition(settings.and_then(|settings| settings.get("condition")).and_then(Node::as_str));
+            let condition = condition(
+                settings
+                    .and_then(|settings| settings.get("condition"))
+                    .and_then(Node::as_str),
+            );
             if condition == Condition::ServiceHealthy && !matches!(on.kind(), Kind::Service) {
-                let message = format!("`{here}` waits for the health of `{on}`, which is no service");
-                self.say(Diagnostic::new(Code::NotAllowed, span, message).help("leave the condition away: it waits until it is there"));
+                let message =
+                    format!("`{here}` waits for the health of `{on}`, which is no service");
+                self.say(
+                    Diagnostic::new(Code::NotAllowed, span, message)
+                        .help("leave the condition away: it waits until it is there"),
+                );
             }
             edges.push((on.declaration(), span));
-            dependencies.push(Dependency { on, condition, required, restart: flag("restart").unwrap_or(false) });
+            dependencies.push(Dependency {
+                on,
+                condition,
+                required,
+                restart: flag("restart").unwrap_or(false),
+            });
         }
         (dependencies, edges)
     }
@@ -103,10 +148,16 @@ impl Build<'_> {
             return Some(service);
         }
         match name.parse::<Address>() {
-            Ok(address) if address.part().is_none() && address.modules().is_empty() => Some(address),
+            Ok(address) if address.part().is_none() && address.modules().is_empty() => {
+                Some(address)
+            }
             Ok(address) => {
-                let message = format!("`{here}` depends on `{address}`, which is only a part of an element");
-                self.say(Diagnostic::new(Code::NotAllowed, span, message).help(format!("name the whole: `{}`", address.declaration())));
+                let message =
+                    format!("`{here}` depends on `{address}`, which is only a part of an element");
+                self.say(
+                    Diagnostic::new(Code::NotAllowed, span, message)
+                        .help(format!("name the whole: `{}`", address.declaration())),
+                );
                 None
             }
             Err(error) => {
@@ -118,12 +169,18 @@ impl Build<'_> {
 
     /// Whether the document has an element, also one that is not read yet.
     fn is_written(&self, address: &Address) -> bool {
-        self.loaded.document.at(&[address.kind().word(), address.name()]).is_some()
+        self.loaded
+            .document
+            .at(&[address.kind().word(), address.name()])
+            .is_some()
     }
 
     /// Reports entries of `replace_triggered_by` that name nothing.
     fn triggers(&mut self, lifecycle: &Lifecycle, node: &Node) {
-        let written = node.at(&["lifecycle", "replace_triggered_by"]).and_then(Node::as_seq).unwrap_or_default();
+        let written = node
+            .at(&["lifecycle", "replace_triggered_by"])
+            .and_then(Node::as_seq)
+            .unwrap_or_default();
         for (text, node) in lifecycle.replace_triggered_by.iter().zip(written) {
             match triggered_by(text) {
                 Some(address) if self.is_written(&address) => {}
@@ -142,13 +199,22 @@ impl Build<'_> {
 
 /// The element of `resources.vpc`, `resources.bucket["eu"]` or `resources.vpc.id`.
 fn triggered_by(text: &str) -> Option<Address> {
-    let dotted = if text.starts_with('.') { text.to_owned() } else { format!(".{text}") };
-    let program = consort_expression::compile(&dotted, &consort_expression::Scope::default()).ok()?;
-    let [reference] = program.references() else { return None };
+    let dotted = if text.starts_with('.') {
+        text.to_owned()
+    } else {
+        format!(".{text}")
+    };
+    let program =
+        consort_expression::compile(&dotted, &consort_expression::Scope::default()).ok()?;
+    let [reference] = program.references() else {
+        return None;
+    };
     match reference.path.as_slice() {
-        [consort_expression::PathPart::Key(kind), consort_expression::PathPart::Key(name), ..] => {
-            Kind::from_word(kind).map(|kind| Address::new(kind, name.as_str()))
-        }
+        [
+            consort_expression::PathPart::Key(kind),
+            consort_expression::PathPart::Key(name),
+            ..,
+        ] => Kind::from_word(kind).map(|kind| Address::new(kind, name.as_str())),
         _ => None,
     }
 }
@@ -162,10 +228,18 @@ fn condition(word: Option<&str>) -> Condition {
 }
 
 fn lifecycle(node: Option<&Node>) -> Lifecycle {
-    let flag = |key: &str| node.and_then(|node| node.get(key)).and_then(Node::as_bool).unwrap_or(false);
+    let flag = |key: &str| {
+        node.and_then(|node| node.get(key))
+            .and_then(Node::as_bool)
+            .unwrap_or(false)
+    };
     let texts = |key: &str| match node.and_then(|node| node.get(key)).map(|node| &node.value) {
         Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Seq(items)) => items.iter().filter_map(Node::as_str).map(str::to_owned).collect(),
+        Some(Value::Seq(items)) => items
+            .iter()
+            .filter_map(Node::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => Vec::new(),
     };
     Lifecycle {
@@ -178,5 +252,7 @@ fn lifecycle(node: Option<&Node>) -> Lifecycle {
 
 fn is_type_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
 }

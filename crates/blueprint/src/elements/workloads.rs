@@ -21,7 +21,10 @@ impl Build<'_> {
         settle_process(&mut body, &mut self.sink);
         let mut edges = Vec::new();
         self.no_expression(&format!("{here}.pool"), body.get("pool"));
-        if let Some((pool, span)) = body.get("pool").and_then(|node| Some((node.as_str()?, node.span))) {
+        if let Some((pool, span)) = body
+            .get("pool")
+            .and_then(|node| Some((node.as_str()?, node.span)))
+        {
             let address = Address::new(Kind::Pool, pool);
             if self.loaded.document.at(&["pools", pool]).is_none() {
                 self.graph.pending.push((address, span));
@@ -30,10 +33,18 @@ impl Build<'_> {
             }
         }
         self.objective(&here, &mut body);
-        if let Some(triggers) = body.get_mut("triggers").filter(|triggers| triggers.get("schedule").is_some()) {
+        if let Some(triggers) = body
+            .get_mut("triggers")
+            .filter(|triggers| triggers.get("schedule").is_some())
+        {
             fill(triggers, "time_zone", Value::String("UTC".to_owned()));
         }
-        if let Some(Node { value: Value::Map(tasks), span, .. }) = body.remove("tasks") {
+        if let Some(Node {
+            value: Value::Map(tasks),
+            span,
+            ..
+        }) = body.remove("tasks")
+        {
             self.tasks(&here, &tasks, span);
             let shares_program = body.get("process").is_some();
             let mut tasks = self.settle_tasks(tasks);
@@ -43,60 +54,108 @@ impl Build<'_> {
             }
             body.set("tasks", Node::new(Value::Map(tasks), span));
         }
-        self.declare(Kind::Workload, name, entry.key, &body, Declared { edges, ..Declared::default() });
+        self.declare(
+            Kind::Workload,
+            name,
+            entry.key,
+            &body,
+            Declared {
+                edges,
+                ..Declared::default()
+            },
+        );
     }
 
     /// A deadline at the least cost, or a budget at the least time.
     fn objective(&mut self, here: &str, body: &mut Node) {
-        let Some(objective) = body.get_mut("objective").filter(|node| node.as_map().is_some()) else { return };
+        let Some(objective) = body
+            .get_mut("objective")
+            .filter(|node| node.as_map().is_some())
+        else {
+            return;
+        };
         let span = objective.span;
         let wanted = match (objective.get("deadline"), objective.get("budget")) {
             (Some(_), None) => "cost",
             (None, Some(_)) => "makespan",
             (Some(deadline), Some(budget)) => {
-                let message = format!("`{here}.objective`: `deadline` and `budget` exclude each other");
+                let message =
+                    format!("`{here}.objective`: `deadline` and `budget` exclude each other");
                 let (budget, deadline) = (budget.span, deadline.span);
                 return self.say(
                     Diagnostic::new(Code::Exclusive, budget, message)
                         .also(deadline, "`deadline` is here")
-                        .help("keep one: a deadline at the least cost, or a budget at the least time"),
+                        .help(
+                            "keep one: a deadline at the least cost, or a budget at the least time",
+                        ),
                 );
             }
             (None, None) => {
                 let message = format!("`{here}.objective` needs `deadline` or `budget`");
-                return self.say(Diagnostic::new(Code::NeedsOneOf, span, message).help("write {deadline: 4h} or {budget: 5 USD}"));
+                return self.say(
+                    Diagnostic::new(Code::NeedsOneOf, span, message)
+                        .help("write {deadline: 4h} or {budget: 5 USD}"),
+                );
             }
         };
         fill(objective, "minimize", Value::String(wanted.to_owned()));
-        let minimize = objective.get("minimize").filter(|node| node.as_str().is_some_and(|word| word != wanted));
+        let minimize = objective
+            .get("minimize")
+            .filter(|node| node.as_str().is_some_and(|word| word != wanted));
         if let Some(minimize) = minimize {
-            let given = if wanted == "cost" { "deadline" } else { "budget" };
+            let given = if wanted == "cost" {
+                "deadline"
+            } else {
+                "budget"
+            };
             let message = format!("`{here}.objective`: with a {given}, `minimize` is `{wanted}`");
             let span = minimize.span;
-            self.say(Diagnostic::new(Code::Conflict, span, message).help(format!("write `minimize: {wanted}`, or leave it away")));
+            self.say(
+                Diagnostic::new(Code::Conflict, span, message)
+                    .help(format!("write `minimize: {wanted}`, or leave it away")),
+            );
         }
     }
 
     /// The names in `needs`, and circles of them.
     fn tasks(&mut self, here: &str, tasks: &Map, span: crate::span::Span) {
         if tasks.is_empty() || tasks.len() > MAX_TASKS {
-            let message = format!("`{here}.tasks` has {} tasks; a workload has 1 to {MAX_TASKS}", tasks.len());
-            self.say(Diagnostic::new(Code::NotAllowed, span, message).help("add a task, or split the workload"));
+            let message = format!(
+                "`{here}.tasks` has {} tasks; a workload has 1 to {MAX_TASKS}",
+                tasks.len()
+            );
+            self.say(
+                Diagnostic::new(Code::NotAllowed, span, message)
+                    .help("add a task, or split the workload"),
+            );
             return;
         }
         for (name, entry) in tasks {
-            self.no_expression(&format!("{here}.tasks.{name}.needs"), entry.node.get("needs"));
-            for need in needs(&entry.node).filter(|need| !need.as_str().is_some_and(|need| tasks.contains_key(need))) {
+            self.no_expression(
+                &format!("{here}.tasks.{name}.needs"),
+                entry.node.get("needs"),
+            );
+            for need in needs(&entry.node)
+                .filter(|need| !need.as_str().is_some_and(|need| tasks.contains_key(need)))
+            {
                 let Some(word) = need.as_str() else { continue };
-                let message = format!("`{here}.tasks.{name}` needs the task `{word}`, which is not there");
-                self.say(Diagnostic::new(Code::Undefined, need.span, message).nearest(word, tasks.keys().map(String::as_str)));
+                let message =
+                    format!("`{here}.tasks.{name}` needs the task `{word}`, which is not there");
+                self.say(
+                    Diagnostic::new(Code::Undefined, need.span, message)
+                        .nearest(word, tasks.keys().map(String::as_str)),
+                );
             }
         }
         // Kahn's order: what is left over stands in a circle or behind one.
         let mut left: BTreeSet<&str> = tasks.keys().map(String::as_str).collect();
         loop {
             let is_free = |name: &&str| {
-                tasks.get(*name).is_none_or(|entry| needs(&entry.node).filter_map(Node::as_str).all(|need| !left.contains(need)))
+                tasks.get(*name).is_none_or(|entry| {
+                    needs(&entry.node)
+                        .filter_map(Node::as_str)
+                        .all(|need| !left.contains(need))
+                })
             };
             let free: Vec<&str> = left.iter().copied().filter(is_free).collect();
             if free.is_empty() {
@@ -107,8 +166,14 @@ impl Build<'_> {
         if let Some(circle) = circle(tasks, &left) {
             let first = circle.first().copied().unwrap_or_default();
             let span = tasks.get(first).map_or(span, |entry| entry.key);
-            let message = format!("tasks of `{here}` need each other in a circle: {} -> {first}", circle.join(" -> "));
-            self.say(Diagnostic::new(Code::ElementCycle, span, message).help("remove one of these `needs`"));
+            let message = format!(
+                "tasks of `{here}` need each other in a circle: {} -> {first}",
+                circle.join(" -> ")
+            );
+            self.say(
+                Diagnostic::new(Code::ElementCycle, span, message)
+                    .help("remove one of these `needs`"),
+            );
         }
     }
 
@@ -120,12 +185,20 @@ impl Build<'_> {
         let has = |key: &str| node.get(key).is_some();
         if !has("image") && !has("process") && !has("command") && !has("entrypoint") {
             let message = format!("`{here}` has nothing to run");
-            self.say(Diagnostic::new(Code::NothingToRun, entry.key, message).help("add `command:`, `image:` or `process:`"));
+            self.say(
+                Diagnostic::new(Code::NothingToRun, entry.key, message)
+                    .help("add `command:`, `image:` or `process:`"),
+            );
         }
         for key in ["build", "artifacts", "context", "sources"] {
             if let Some(inner) = node.at(&["process", key]) {
-                let message = format!("`{here}.process.{key}`: the tasks of a workload share one program");
-                let help = if shares_program { "remove it" } else { "write it in `process` of the workload" };
+                let message =
+                    format!("`{here}.process.{key}`: the tasks of a workload share one program");
+                let help = if shares_program {
+                    "remove it"
+                } else {
+                    "write it in `process` of the workload"
+                };
                 self.say(Diagnostic::new(Code::NotAllowed, inner.span, message).help(help));
             }
         }
@@ -136,7 +209,10 @@ impl Build<'_> {
 }
 
 fn needs(task: &Node) -> impl Iterator<Item = &Node> {
-    task.get("needs").and_then(Node::as_seq).into_iter().flatten()
+    task.get("needs")
+        .and_then(Node::as_seq)
+        .into_iter()
+        .flatten()
 }
 
 /// One circle among tasks, each of which has a need among them.
@@ -145,7 +221,9 @@ fn circle<'t>(tasks: &'t Map, left: &BTreeSet<&'t str>) -> Option<Vec<&'t str>> 
     let mut seen: BTreeSet<&str> = path.iter().copied().collect();
     loop {
         let last = tasks.get(*path.last()?)?;
-        let next = needs(&last.node).filter_map(Node::as_str).find(|need| left.contains(need))?;
+        let next = needs(&last.node)
+            .filter_map(Node::as_str)
+            .find(|need| left.contains(need))?;
         if !seen.insert(next) {
             let from = path.iter().position(|name| *name == next)?;
             return Some(path.split_off(from));

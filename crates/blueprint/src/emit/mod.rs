@@ -16,7 +16,11 @@ pub use yaml::yaml;
 /// definitions of workflows stand as they were written.
 pub fn config(loaded: &Loaded, json: bool) -> String {
     let value = document(loaded);
-    if json { format!("{value:#}\n") } else { yaml(&value) }
+    if json {
+        format!("{value:#}\n")
+    } else {
+        yaml(&value)
+    }
 }
 
 /// The document that [`config`] prints.
@@ -32,7 +36,11 @@ pub fn document(loaded: &Loaded) -> Json {
     }
     let mut value = unmark(compose_json(&marked), &expressions);
     for (name, definition) in definitions {
-        if let Some(workflow) = value.pointer_mut("/workflows").and_then(|all| all.get_mut(&name)).and_then(Json::as_object_mut) {
+        if let Some(workflow) = value
+            .pointer_mut("/workflows")
+            .and_then(|all| all.get_mut(&name))
+            .and_then(Json::as_object_mut)
+        {
             workflow.insert("definition".to_owned(), definition);
         }
     }
@@ -71,10 +79,18 @@ fn map_nodes(map: &mut Map) -> impl Iterator<Item = &mut Node> {
 fn unmark(value: Json, expressions: &[String]) -> Json {
     match value {
         Json::String(text) if text.contains(OPEN) => Json::String(unmark_text(&text, expressions)),
-        Json::Array(items) => Json::Array(items.into_iter().map(|item| unmark(item, expressions)).collect()),
-        Json::Object(object) => {
-            Json::Object(object.into_iter().map(|(key, value)| (key, unmark(value, expressions))).collect())
-        }
+        Json::Array(items) => Json::Array(
+            items
+                .into_iter()
+                .map(|item| unmark(item, expressions))
+                .collect(),
+        ),
+        Json::Object(object) => Json::Object(
+            object
+                .into_iter()
+                .map(|(key, value)| (key, unmark(value, expressions)))
+                .collect(),
+        ),
         other => other,
     }
 }
@@ -85,7 +101,11 @@ fn unmark_text(text: &str, expressions: &[String]) -> String {
     while let Some((head, tail)) = rest.split_once(OPEN) {
         out.push_str(head);
         let known = tail.split_once(CLOSE).and_then(|(number, after)| {
-            number.parse::<usize>().ok().and_then(|number| expressions.get(number)).map(|expression| (expression, after))
+            number
+                .parse::<usize>()
+                .ok()
+                .and_then(|number| expressions.get(number))
+                .map(|expression| (expression, after))
         });
         match known {
             Some((expression, after)) => {

@@ -94,9 +94,15 @@ fn scalar(out: &mut String, value: &Json, level: usize) {
 fn block(text: &str) -> Option<&'static str> {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let plain_lines = body.split('\n').all(|line| {
-        !line.ends_with([' ', '\t']) && line.chars().all(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+        !line.ends_with([' ', '\t'])
+            && line.chars().all(|c| {
+                !c.is_control() && !matches!(c, '\u{feff}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+            })
     });
-    let fits = body.contains('\n') && !body.starts_with([' ', '\n', '\t']) && !body.ends_with('\n') && plain_lines;
+    let fits = body.contains('\n')
+        && !body.starts_with([' ', '\n', '\t'])
+        && !body.ends_with('\n')
+        && plain_lines;
     fits.then_some(if text.ends_with('\n') { "|" } else { "|-" })
 }
 
@@ -110,13 +116,19 @@ fn text(out: &mut String, text: &str) {
 }
 
 /// Words that some reader of YAML takes for something else than text.
-const WORDS: [&str; 14] =
-    ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", ".nan", ".inf", "-.inf", "+.inf"];
+const WORDS: [&str; 14] = [
+    "null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", ".nan", ".inf", "-.inf",
+    "+.inf",
+];
 
 fn is_plain(text: &str) -> bool {
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '/' | '.'));
+    let starts =
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '/' | '.'));
     starts
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ' | '+' | '@' | '=' | ':' | ','))
+        && text.chars().all(|c| {
+            c.is_alphanumeric()
+                || matches!(c, '_' | '-' | '.' | '/' | ' ' | '+' | '@' | '=' | ':' | ',')
+        })
         && !text.contains(": ")
         && !text.ends_with([' ', ':'])
         && !text.starts_with("...")
@@ -140,7 +152,8 @@ mod tests {
             "expression": "${ .inputs.a }", "dollars": "$$x", "url": "http://x:80/a?b",
         });
         let text = yaml(&value);
-        let back = crate::yaml::parse_one(&text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        let back =
+            crate::yaml::parse_one(&text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
         assert_eq!(back.to_json(), value, "{text}");
     }
 }
