@@ -8,12 +8,24 @@ use crate::span::Span;
 
 /// Checks keys, kinds and allowed values of a whole document.
 pub fn check(document: &Node, sink: &mut Sink) {
-    let mut walk = Walk { sink, path: Vec::new() };
+    let mut walk = Walk {
+        sink,
+        path: Vec::new(),
+    };
     walk.shape(document, &Shape::Object(&TOP));
 }
 
 /// Where expressions cannot stand, as patterns; everything below counts too.
-const FIXED: &[&str] = &["name", "version", "include", "services.*.extends", "services.*.profiles", "services.*.depends_on", "services.*.env_file", "services.*.label_file"];
+const FIXED: &[&str] = &[
+    "name",
+    "version",
+    "include",
+    "services.*.extends",
+    "services.*.profiles",
+    "services.*.depends_on",
+    "services.*.env_file",
+    "services.*.label_file",
+];
 
 /// Reports expressions in places that shape the graph. Runs on each file, before `include` and `extends`.
 pub fn refuse_expressions(document: &Node, sink: &mut Sink) {
@@ -67,13 +79,17 @@ impl Walk<'_> {
                     self.wrong_type(node, shape);
                 }
             }
-            Shape::Range { min, max, kinds, .. } => self.range(node, (*min, *max), kinds, shape),
+            Shape::Range {
+                min, max, kinds, ..
+            } => self.range(node, (*min, *max), kinds, shape),
             Shape::Words(words) => self.words(node, words),
             Shape::TextLike(accepts, wanted) => match node.as_str() {
                 None => self.wrong_type(node, shape),
                 Some(text) if !accepts(text) => {
-                    let message = format!("`{}` is not {wanted}: `{text}`", path::shown(&self.path));
-                    self.sink.push(Diagnostic::new(Code::NotAllowed, node.span, message));
+                    let message =
+                        format!("`{}` is not {wanted}: `{text}`", path::shown(&self.path));
+                    self.sink
+                        .push(Diagnostic::new(Code::NotAllowed, node.span, message));
                 }
                 Some(_) => {}
             },
@@ -97,14 +113,21 @@ impl Walk<'_> {
     fn range(&mut self, node: &Node, (min, max): (i64, i64), kinds: &[Kind], shape: &Shape) {
         let in_range = match node.value {
             Value::Int(value) => (i128::from(min)..=i128::from(max)).contains(&value),
-            Value::Float(value) if kinds.contains(&Kind::Number) => value >= min as f64 && value <= max as f64,
+            Value::Float(value) if kinds.contains(&Kind::Number) => {
+                value >= min as f64 && value <= max as f64
+            }
             _ if kinds.iter().any(|kind| fits(node, *kind)) => true,
             _ => return self.wrong_type(node, shape),
         };
         if !in_range {
-            let limits = if max == i64::MAX { format!("at least {min}") } else { format!("from {min} to {max}") };
+            let limits = if max == i64::MAX {
+                format!("at least {min}")
+            } else {
+                format!("from {min} to {max}")
+            };
             let message = format!("`{}` must be {limits}", path::shown(&self.path));
-            self.sink.push(Diagnostic::new(Code::NotAllowed, node.span, message));
+            self.sink
+                .push(Diagnostic::new(Code::NotAllowed, node.span, message));
         }
     }
 
@@ -113,23 +136,34 @@ impl Walk<'_> {
             None => self.wrong_type(node, &Shape::Words(&[])),
             Some(text) if !words.contains(&text) => {
                 let message = format!("`{text}` is not allowed for `{}`", path::shown(&self.path));
-                let list = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-                let diagnostic =
-                    Diagnostic::new(Code::NotAllowed, node.span, message).help(format!("allowed: {list}"));
-                self.sink.push(diagnostic.nearest(text, words.iter().copied()));
+                let list = words
+                    .iter()
+                    .map(|word| format!("`{word}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let diagnostic = Diagnostic::new(Code::NotAllowed, node.span, message)
+                    .help(format!("allowed: {list}"));
+                self.sink
+                    .push(diagnostic.nearest(text, words.iter().copied()));
             }
             Some(_) => {}
         }
     }
 
     fn list(&mut self, node: &Node, item: &Shape, distinct: bool, shape: &Shape) {
-        let Value::Seq(items) = &node.value else { return self.wrong_type(node, shape) };
+        let Value::Seq(items) = &node.value else {
+            return self.wrong_type(node, shape);
+        };
         let mut seen: std::collections::BTreeMap<String, Span> = std::collections::BTreeMap::new();
         for (index, entry) in items.iter().enumerate() {
             self.path.push(path::index(index));
             self.shape(entry, item);
             self.path.pop();
-            let text = if distinct && !entry.is_opaque() { entry.scalar_text() } else { None };
+            let text = if distinct && !entry.is_opaque() {
+                entry.scalar_text()
+            } else {
+                None
+            };
             let Some(text) = text else { continue };
             if let Some(first) = seen.insert(text.clone(), entry.span) {
                 let message = format!("`{text}` is twice in `{}`", path::shown(&self.path));
@@ -147,17 +181,24 @@ impl Walk<'_> {
             let (good, wanted) = match names {
                 Names::Any => (!name.is_empty(), "some text"),
                 Names::Resource => (
-                    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')),
+                    !name.is_empty()
+                        && name
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')),
                     "letters, digits, `.`, `_` and `-`",
                 ),
-                Names::Lower => (!name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase()), "small letters"),
+                Names::Lower => (
+                    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase()),
+                    "small letters",
+                ),
             };
             self.path.push(name.clone());
             if good {
                 self.shape(&entry.node, value);
             } else if names != Names::Lower {
                 let message = format!("`{name}` is not a name: names have {wanted}");
-                self.sink.push(Diagnostic::new(Code::BadName, entry.key, message));
+                self.sink
+                    .push(Diagnostic::new(Code::BadName, entry.key, message));
             }
             self.path.pop();
         }
@@ -180,19 +221,28 @@ impl Walk<'_> {
         for required in object.required {
             if !map.contains_key(*required) {
                 let message = format!("{} needs `{required}`{}", object.name, self.here());
-                self.sink.push(Diagnostic::new(Code::MissingKey, span, message).help(format!("add `{required}:`")));
+                self.sink.push(
+                    Diagnostic::new(Code::MissingKey, span, message)
+                        .help(format!("add `{required}:`")),
+                );
             }
         }
     }
 
     fn here(&self) -> String {
-        if self.path.is_empty() { String::new() } else { format!(" (`{}`)", path::shown(&self.path)) }
+        if self.path.is_empty() {
+            String::new()
+        } else {
+            format!(" (`{}`)", path::shown(&self.path))
+        }
     }
 
     fn unknown_key(&mut self, name: &str, span: Span, object: &'static Object) {
         if let Some((_, reason)) = object.refused.iter().find(|(refused, _)| *refused == name) {
             let message = format!("{} has no `{name}`: {reason}", object.name);
-            self.sink.push(Diagnostic::new(Code::UnknownKey, span, message).help(format!("remove `{name}`")));
+            self.sink.push(
+                Diagnostic::new(Code::UnknownKey, span, message).help(format!("remove `{name}`")),
+            );
             return;
         }
         let message = format!("unknown key `{name}` in {}{}", object.name, self.here());
@@ -201,16 +251,24 @@ impl Walk<'_> {
             diagnostic = diagnostic.help(format!("keys of your own start with `x-`: `x-{name}`"));
         }
         if name == "version" || (self.path.is_empty() && crate::keys::SERVICE.key(name).is_some()) {
-            diagnostic = diagnostic.help(format!("`{name}` belongs into a service, below `services:`"));
+            diagnostic = diagnostic.help(format!(
+                "`{name}` belongs into a service, below `services:`"
+            ));
         }
-        self.sink.push(diagnostic.nearest(name, object.keys().map(|key| key.name)));
+        self.sink
+            .push(diagnostic.nearest(name, object.keys().map(|key| key.name)));
     }
 
     fn wrong_type(&mut self, node: &Node, shape: &Shape) {
-        let place = if self.path.is_empty() { "a blueprint".to_owned() } else { format!("`{}`", path::shown(&self.path)) };
+        let place = if self.path.is_empty() {
+            "a blueprint".to_owned()
+        } else {
+            format!("`{}`", path::shown(&self.path))
+        };
         let message = format!("{place} must be {}, not {}", wanted(shape), node.kind());
         let mut diagnostic = Diagnostic::new(Code::WrongType, node.span, message);
-        let takes_text = matches!(shape, Shape::Words(_) | Shape::TextLike(..)) || accepts_kind(shape, &Node::string("", Span::NONE));
+        let takes_text = matches!(shape, Shape::Words(_) | Shape::TextLike(..))
+            || accepts_kind(shape, &Node::string("", Span::NONE));
         if takes_text && let Some(text) = node.scalar_text() {
             diagnostic = diagnostic.help(format!("put it in quotes: \"{text}\""));
         } else if node.is_null() {
@@ -238,7 +296,9 @@ fn accepts_kind(shape: &Shape, node: &Node) -> bool {
     match shape {
         Shape::Any => true,
         Shape::Scalar(kinds, _) => kinds.iter().any(|kind| fits(node, *kind)),
-        Shape::Range { kinds, .. } => fits(node, Kind::Int) || kinds.iter().any(|kind| fits(node, *kind)),
+        Shape::Range { kinds, .. } => {
+            fits(node, Kind::Int) || kinds.iter().any(|kind| fits(node, *kind))
+        }
         Shape::Words(_) | Shape::TextLike(..) => fits(node, Kind::Text),
         Shape::List(_) | Shape::Set(_) => matches!(node.value, Value::Seq(_)),
         Shape::Map(..) | Shape::Object(_) => matches!(node.value, Value::Map(_)),
@@ -251,11 +311,14 @@ pub(crate) fn wanted(shape: &Shape) -> String {
     let mut words: Vec<&str> = Vec::new();
     collect(shape, &mut words);
     let mut unique: Vec<&str> = Vec::new();
-    words.into_iter().filter(|word| *word != "null").for_each(|word| {
-        if !unique.contains(&word) {
-            unique.push(word);
-        }
-    });
+    words
+        .into_iter()
+        .filter(|word| *word != "null")
+        .for_each(|word| {
+            if !unique.contains(&word) {
+                unique.push(word);
+            }
+        });
     match unique.as_slice() {
         [] => "null".to_owned(),
         [one] => (*one).to_owned(),
@@ -263,7 +326,7 @@ pub(crate) fn wanted(shape: &Shape) -> String {
     }
 }
 
-fn collect<'a>(shape: &Shape, words: &mut Vec<&'a str>) {
+fn collect(shape: &Shape, words: &mut Vec<&str>) {
     match shape {
         Shape::Any => words.push("anything"),
         Shape::Scalar(kinds, _) => words.extend(kinds.iter().map(|kind| kind_word(*kind))),

@@ -26,7 +26,10 @@ pub fn compose_json(loaded: &Loaded) -> Json {
             "secrets" | "configs" => elements(&entry.node, fields::FILE_OBJECT, false),
             _ => entry.node.to_json(),
         };
-        let resource = matches!(key.as_str(), "networks" | "volumes" | "secrets" | "configs" | "jobs");
+        let resource = matches!(
+            key.as_str(),
+            "networks" | "volumes" | "secrets" | "configs" | "jobs"
+        );
         if !resource || !is_zero(&value) {
             out.insert(key.clone(), value);
         }
@@ -43,7 +46,10 @@ fn elements(node: &Node, fields: &[Field], workloads: bool) -> Json {
         Json::Object(object)
     };
     let map = node.as_map().into_iter().flat_map(Map::iter);
-    Json::Object(map.map(|(name, entry)| (name.clone(), print(&entry.node))).collect())
+    Json::Object(
+        map.map(|(name, entry)| (name.clone(), print(&entry.node)))
+            .collect(),
+    )
 }
 
 /// The keys that we add to services, and `triggers` of jobs, which Compose does not print yet.
@@ -58,12 +64,17 @@ fn ours(node: &Node, out: &mut JsonObject) {
 fn object(node: &Node, fields: &[Field]) -> JsonObject {
     let mut out = JsonObject::new();
     for field in fields {
-        let value = node.get(field.key).filter(|value| !value.is_null()).map(|value| print(value, &field.form));
+        let value = node
+            .get(field.key)
+            .filter(|value| !value.is_null())
+            .map(|value| print(value, &field.form));
         let value = match (value, field.keep) {
             (Some(value), Keep::IfSet) if is_zero(&value) => continue,
             (Some(value), _) => value,
             (None, Keep::Null) => Json::Null,
-            (None, Keep::Object) => print(&Node::new(Value::Map(Map::new()), node.span), &field.form),
+            (None, Keep::Object) => {
+                print(&Node::new(Value::Map(Map::new()), node.span), &field.form)
+            }
             (None, _) => continue,
         };
         out.insert(field.printed().to_owned(), value);
@@ -77,13 +88,10 @@ fn print(node: &Node, form: &Form) -> Json {
     }
     match form {
         Form::Plain => node.to_json(),
-        Form::Text => node.scalar_text().map_or(Json::Null, Json::String),
+        Form::Text => text(node),
         Form::Number => number(node),
         Form::Float => float(node),
-        Form::Flag => match &node.value {
-            Value::String(text) => Json::Bool(matches!(text.as_str(), "true" | "1" | "t" | "T" | "TRUE" | "True")),
-            _ => node.to_json(),
-        },
+        Form::Flag => flag(node),
         Form::Bytes => bytes(node),
         Form::Duration => duration(node),
         Form::Mode => mode(node),
@@ -91,44 +99,80 @@ fn print(node: &Node, form: &Form) -> Json {
             Some(text) if text.eq_ignore_ascii_case("all") => (-1).into(),
             _ => number(node),
         },
-        Form::Texts => {
-            let one = |node: &Node| node.scalar_text().map_or(Json::Null, Json::String);
-            match node.as_seq() {
-                Some(items) => Json::Array(items.iter().map(one).collect()),
-                None => Json::Array(vec![one(node)]),
-            }
-        }
-        Form::Sorted => {
-            let mut texts: Vec<String> = node.as_seq().into_iter().flatten().filter_map(Node::scalar_text).collect();
-            texts.sort();
-            Json::Array(texts.into_iter().map(Json::String).collect())
-        }
-        Form::TextMap => mapping(node, |value| Json::String(value.scalar_text().unwrap_or_default())),
-        Form::NullableTextMap => mapping(node, |value| value.scalar_text().map_or(Json::Null, Json::String)),
-        Form::Options => mapping(node, |value| print(value, &Form::Texts)),
-        Form::Object(fields) => Json::Object(object(node, fields)),
-        Form::List(item) => Json::Array(node.as_seq().into_iter().flatten().map(|node| print(node, item)).collect()),
-        Form::Map(value) => mapping(node, |node| if node.is_null() { Json::Null } else { print(node, value) }),
         Form::Limit => match &node.value {
             Value::Map(_) => print(node, &Form::Object(fields::LIMIT)),
             _ => number(node),
         },
-        Form::Ssh => Json::Array(
-            node.as_map()
+        Form::Texts => match node.as_seq() {
+            Some(items) => Json::Array(items.iter().map(text).collect()),
+            None => Json::Array(vec![text(node)]),
+        },
+        Form::Sorted => sorted(node),
+        Form::Ssh => ssh(node),
+        Form::List(item) => Json::Array(
+            node.as_seq()
                 .into_iter()
-                .flat_map(Map::iter)
-                .map(|(id, entry)| match entry.node.as_str() {
-                    Some(path) => Json::String(format!("{id}={path}")),
-                    None => Json::String(id.clone()),
-                })
+                .flatten()
+                .map(|node| print(node, item))
                 .collect(),
         ),
+        Form::Object(fields) => Json::Object(object(node, fields)),
+        Form::TextMap => mapping(node, |value| {
+            Json::String(value.scalar_text().unwrap_or_default())
+        }),
+        Form::NullableTextMap => mapping(node, text),
+        Form::Options => mapping(node, |value| print(value, &Form::Texts)),
+        Form::Map(value) => mapping(node, |node| {
+            if node.is_null() {
+                Json::Null
+            } else {
+                print(node, value)
+            }
+        }),
     }
+}
+
+fn text(node: &Node) -> Json {
+    node.scalar_text().map_or(Json::Null, Json::String)
+}
+
+fn flag(node: &Node) -> Json {
+    match node.as_str() {
+        Some(text) => Json::Bool(matches!(text, "true" | "1" | "t" | "T" | "TRUE" | "True")),
+        None => node.to_json(),
+    }
+}
+
+fn sorted(node: &Node) -> Json {
+    let mut texts: Vec<String> = node
+        .as_seq()
+        .into_iter()
+        .flatten()
+        .filter_map(Node::scalar_text)
+        .collect();
+    texts.sort();
+    Json::Array(texts.into_iter().map(Json::String).collect())
+}
+
+/// `ID=PATH`, or the id alone for the agent.
+fn ssh(node: &Node) -> Json {
+    let keys = node
+        .as_map()
+        .into_iter()
+        .flat_map(Map::iter)
+        .map(|(id, entry)| match entry.node.as_str() {
+            Some(path) => Json::String(format!("{id}={path}")),
+            None => Json::String(id.clone()),
+        });
+    Json::Array(keys.collect())
 }
 
 fn mapping(node: &Node, value: impl Fn(&Node) -> Json) -> Json {
     let map = node.as_map().into_iter().flat_map(Map::iter);
-    Json::Object(map.map(|(key, entry)| (key.clone(), value(&entry.node))).collect())
+    Json::Object(
+        map.map(|(key, entry)| (key.clone(), value(&entry.node)))
+            .collect(),
+    )
 }
 
 /// Text that stands for a number becomes one.
@@ -142,13 +186,20 @@ fn number(node: &Node) -> Json {
 /// Compose keeps these with 32 bits.
 fn float(node: &Node) -> Json {
     let text = node.scalar_text().unwrap_or_default();
-    let short = text.parse::<f32>().ok().and_then(|value| value.to_string().parse::<f64>().ok());
-    short.and_then(serde_json::Number::from_f64).map_or_else(|| node.to_json(), Json::Number)
+    let short = text
+        .parse::<f32>()
+        .ok()
+        .and_then(|value| value.to_string().parse::<f64>().ok());
+    short
+        .and_then(serde_json::Number::from_f64)
+        .map_or_else(|| node.to_json(), Json::Number)
 }
 
 fn bytes(node: &Node) -> Json {
     let value = match &node.value {
-        Value::String(text) => quantity::bytes(text).map_or_else(|_| text.clone(), |bytes| bytes.to_string()),
+        Value::String(text) => {
+            quantity::bytes(text).map_or_else(|_| text.clone(), |bytes| bytes.to_string())
+        }
         _ => node.scalar_text().unwrap_or_default(),
     };
     Json::String(value)
@@ -165,7 +216,10 @@ fn mode(node: &Node) -> Json {
         Value::String(text) => i128::from_str_radix(text, 8).ok(),
         _ => node.as_int(),
     };
-    value.map_or_else(|| node.to_json(), |value| Json::String(format!("0{value:o}")))
+    value.map_or_else(
+        || node.to_json(),
+        |value| Json::String(format!("0{value:o}")),
+    )
 }
 
 /// What Go's `omitempty` leaves out.
@@ -184,11 +238,20 @@ fn escape(value: Json) -> Json {
     match value {
         Json::String(text) => Json::String(dollars(text)),
         Json::Array(items) => Json::Array(items.into_iter().map(escape).collect()),
-        Json::Object(object) => Json::Object(object.into_iter().map(|(key, value)| (dollars(key), escape(value))).collect()),
+        Json::Object(object) => Json::Object(
+            object
+                .into_iter()
+                .map(|(key, value)| (dollars(key), escape(value)))
+                .collect(),
+        ),
         other => other,
     }
 }
 
 fn dollars(text: String) -> String {
-    if text.contains('$') { text.replace('$', "$$") } else { text }
+    if text.contains('$') {
+        text.replace('$', "$$")
+    } else {
+        text
+    }
 }

@@ -6,7 +6,9 @@ use crate::node::{Node, Value};
 /// device requests.
 pub fn apply(document: &mut Node) {
     for section in ["services", "jobs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
         map.values_mut().for_each(|entry| service(&mut entry.node));
     }
 }

@@ -56,7 +56,10 @@ pub struct Dotenv {
 /// # Errors
 /// The first line that cannot be read.
 pub fn parse(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Dotenv, DotenvError> {
-    let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
+    let mut reader = Reader {
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        line: 1,
+    };
     let mut file = Dotenv::default();
     while reader.skip_to_statement() {
         let line = reader.line;
@@ -67,7 +70,11 @@ pub fn parse(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Dote
                 }
             }
             (key, Some(Value { text, expand })) => {
-                let value = if expand { expand_value(&text, line, &mut file, lookup)? } else { text };
+                let value = if expand {
+                    expand_value(&text, line, &mut file, lookup)?
+                } else {
+                    text
+                };
                 file.variables.insert(key, value);
             }
         }
@@ -79,20 +86,36 @@ pub fn parse(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Dote
 ///
 /// # Errors
 /// The first line without a `=`, unless it is a comment, empty, or a bare key.
-pub fn parse_raw(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Dotenv, DotenvError> {
+pub fn parse_raw(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Dotenv, DotenvError> {
     let mut file = Dotenv::default();
-    for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+    for (index, line) in text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .lines()
+        .enumerate()
+    {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let line = line.trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value)));
+        let (key, value) = line
+            .split_once('=')
+            .map_or((line, None), |(key, value)| (key, Some(value)));
         if key.contains(char::is_whitespace) {
-            return Err(DotenvError { line: number, kind: DotenvErrorKind::SpaceInKey(key.to_owned()) });
+            return Err(DotenvError {
+                line: number,
+                kind: DotenvErrorKind::SpaceInKey(key.to_owned()),
+            });
         }
         if key.is_empty() {
-            return Err(DotenvError { line: number, kind: DotenvErrorKind::NoName });
+            return Err(DotenvError {
+                line: number,
+                kind: DotenvErrorKind::NoName,
+            });
         }
         if let Some(value) = value.map(str::to_owned).or_else(|| lookup(key)) {
             file.variables.insert(key.to_owned(), value);
@@ -116,10 +139,18 @@ fn expand_value(
             }
         }
     }
-    let both = |name: &str| outside.get(name).or_else(|| file.variables.get(name)).map(String::as_str);
-    let (value, unset) = compose_only(text, &both)
-        .map_err(|error| DotenvError { line, kind: DotenvErrorKind::Interpolation(error) })?;
-    file.unset.extend(unset.into_iter().map(|name| (line, name)));
+    let both = |name: &str| {
+        outside
+            .get(name)
+            .or_else(|| file.variables.get(name))
+            .map(String::as_str)
+    };
+    let (value, unset) = compose_only(text, &both).map_err(|error| DotenvError {
+        line,
+        kind: DotenvErrorKind::Interpolation(error),
+    })?;
+    file.unset
+        .extend(unset.into_iter().map(|name| (line, name)));
     Ok(value)
 }
 
@@ -172,11 +203,22 @@ impl Reader<'_> {
         let line = self.line;
         let fail = |kind| Err(DotenvError { line, kind });
         let first_line = self.rest.lines().next().unwrap_or_default();
-        let end = self.rest.char_indices().find(|(_, c)| matches!(c, '=' | ':' | '\n'));
+        let end = self
+            .rest
+            .char_indices()
+            .find(|(_, c)| matches!(c, '=' | ':' | '\n'));
         let name = &self.rest[..end.map_or(self.rest.len(), |(at, _)| at)];
-        let allowed = |c: char| is_blank(c) || c.is_alphabetic() || c.is_numeric() || matches!(c, '_' | '.' | '-' | '[' | ']');
+        let allowed = |c: char| {
+            is_blank(c)
+                || c.is_alphabetic()
+                || c.is_numeric()
+                || matches!(c, '_' | '.' | '-' | '[' | ']')
+        };
         if let Some(found) = name.chars().find(|c| !allowed(*c)) {
-            return fail(DotenvErrorKind::Unexpected { found, line: first_line.to_owned() });
+            return fail(DotenvErrorKind::Unexpected {
+                found,
+                line: first_line.to_owned(),
+            });
         }
         let key = name.trim_end();
         if key.contains(' ') {
@@ -209,10 +251,18 @@ impl Reader<'_> {
             _ => {
                 let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
                 let ended = self.rest.len() > line.len();
-                let value = line.split(" #").next().unwrap_or_default().trim_end().to_owned();
+                let value = line
+                    .split(" #")
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end()
+                    .to_owned();
                 self.rest = rest;
                 self.line += u32::from(ended);
-                return Ok(Value { text: value, expand: true });
+                return Ok(Value {
+                    text: value,
+                    expand: true,
+                });
             }
         };
         let mut text = String::new();
@@ -223,7 +273,10 @@ impl Reader<'_> {
                 self.line += count_lines(skipped);
                 self.rest = &self.rest[at + 1..];
                 let text = if quote == '"' { unescape(&text) } else { text };
-                return Ok(Value { text, expand: quote == '"' });
+                return Ok(Value {
+                    text,
+                    expand: quote == '"',
+                });
             }
             if c == '\\' && !escaped {
                 escaped = true;
@@ -236,7 +289,10 @@ impl Reader<'_> {
             text.push(c);
         }
         let shown = self.rest.lines().next().unwrap_or_default().to_owned();
-        Err(DotenvError { line: self.line, kind: DotenvErrorKind::Unterminated(shown) })
+        Err(DotenvError {
+            line: self.line,
+            kind: DotenvErrorKind::Unterminated(shown),
+        })
     }
 }
 
@@ -246,7 +302,10 @@ fn count_lines(text: &str) -> u32 {
 
 /// White space that does not end a line.
 fn is_blank(c: char) -> bool {
-    matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
+    matches!(
+        c,
+        '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}'
+    )
 }
 
 /// The escapes of a double-quoted value; `\$` becomes `$$`, which interpolation makes a `$`.
@@ -278,8 +337,14 @@ fn unescape(text: &str) -> String {
                 continue;
             }
             '0' => {
-                let digits: String = text[at + 2..].chars().take(3).take_while(char::is_ascii_digit).collect();
-                let value = u8::from_str_radix(&digits, 8).ok().filter(|_| digits.len() == 3);
+                let digits: String = text[at + 2..]
+                    .chars()
+                    .take(3)
+                    .take_while(char::is_ascii_digit)
+                    .collect();
+                let value = u8::from_str_radix(&digits, 8)
+                    .ok()
+                    .filter(|_| digits.len() == 3);
                 match value {
                     Some(value) => {
                         out.push(char::from(value));

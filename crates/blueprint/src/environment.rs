@@ -41,19 +41,28 @@ pub fn resolve_bare(node: &mut Node, variables: &BTreeMap<String, String>, keep:
 /// content of configs that name a variable.
 pub fn resolve_project(document: &mut Node, variables: &BTreeMap<String, String>) {
     for section in ["services", "jobs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
         for entry in map.values_mut() {
             if let Some(environment) = entry.node.get_mut("environment") {
                 resolve_bare(environment, variables, true);
             }
         }
     }
-    let Some(configs) = document.get_mut("configs").and_then(Node::as_map_mut) else { return };
+    let Some(configs) = document.get_mut("configs").and_then(Node::as_map_mut) else {
+        return;
+    };
     for entry in configs.values_mut() {
-        let Some(name) = entry.node.get("environment") else { continue };
+        let Some(name) = entry.node.get("environment") else {
+            continue;
+        };
         let span = name.span;
         if let Some(value) = name.as_str().and_then(|name| variables.get(name)) {
-            let content = Node { interpolated: true, ..Node::string(value.clone(), span) };
+            let content = Node {
+                interpolated: true,
+                ..Node::string(value.clone(), span)
+            };
             entry.node.set("content", content);
         }
     }

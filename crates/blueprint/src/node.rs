@@ -59,7 +59,10 @@ pub struct Entry {
 impl Entry {
     /// An entry that no file holds; it points where `near` stands.
     pub fn made(node: Node) -> Self {
-        Self { key: node.span, node }
+        Self {
+            key: node.span,
+            node,
+        }
     }
 }
 
@@ -82,7 +85,10 @@ impl PartialEq for Value {
             (Self::Deferred(a), Self::Deferred(b)) => a == b,
             (Self::Seq(a), Self::Seq(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => {
-                a.len() == b.len() && a.iter().all(|(key, entry)| b.get(key).is_some_and(|other| other.node == entry.node))
+                a.len() == b.len()
+                    && a.iter().all(|(key, entry)| {
+                        b.get(key).is_some_and(|other| other.node == entry.node)
+                    })
             }
             _ => false,
         }
@@ -92,7 +98,11 @@ impl PartialEq for Value {
 impl Node {
     /// A value at a place.
     pub fn new(value: Value, span: Span) -> Self {
-        Self { value, span, interpolated: false }
+        Self {
+            value,
+            span,
+            interpolated: false,
+        }
     }
     /// Text at a place.
     pub fn string(text: impl Into<String>, span: Span) -> Self {
@@ -100,42 +110,77 @@ impl Node {
     }
     /// A mapping at a place, its keys pointing there too.
     pub fn map<const N: usize>(entries: [(&str, Value); N], span: Span) -> Self {
-        let map = entries.into_iter().map(|(key, value)| (key.to_owned(), Entry::made(Self::new(value, span)))).collect();
+        let map = entries
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Entry::made(Self::new(value, span))))
+            .collect();
         Self::new(Value::Map(map), span)
     }
     /// The same place with another value.
     #[must_use]
     pub fn with(&self, value: Value) -> Self {
-        Self { value, span: self.span, interpolated: self.interpolated }
+        Self {
+            value,
+            span: self.span,
+            interpolated: self.interpolated,
+        }
     }
 
     /// The mapping, if it is one.
     pub fn as_map(&self) -> Option<&Map> {
-        if let Value::Map(map) = &self.value { Some(map) } else { None }
+        if let Value::Map(map) = &self.value {
+            Some(map)
+        } else {
+            None
+        }
     }
     /// The mapping, if it is one.
     pub fn as_map_mut(&mut self) -> Option<&mut Map> {
-        if let Value::Map(map) = &mut self.value { Some(map) } else { None }
+        if let Value::Map(map) = &mut self.value {
+            Some(map)
+        } else {
+            None
+        }
     }
     /// The list, if it is one.
     pub fn as_seq(&self) -> Option<&[Self]> {
-        if let Value::Seq(items) = &self.value { Some(items) } else { None }
+        if let Value::Seq(items) = &self.value {
+            Some(items)
+        } else {
+            None
+        }
     }
     /// The list, if it is one.
     pub fn as_seq_mut(&mut self) -> Option<&mut Vec<Self>> {
-        if let Value::Seq(items) = &mut self.value { Some(items) } else { None }
+        if let Value::Seq(items) = &mut self.value {
+            Some(items)
+        } else {
+            None
+        }
     }
     /// The text, if it is text without expressions.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(text) = &self.value { Some(text) } else { None }
+        if let Value::String(text) = &self.value {
+            Some(text)
+        } else {
+            None
+        }
     }
     /// The boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(value) = self.value { Some(value) } else { None }
+        if let Value::Bool(value) = self.value {
+            Some(value)
+        } else {
+            None
+        }
     }
     /// The whole number, if it is one.
     pub fn as_int(&self) -> Option<i128> {
-        if let Value::Int(value) = self.value { Some(value) } else { None }
+        if let Value::Int(value) = self.value {
+            Some(value)
+        } else {
+            None
+        }
     }
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
@@ -203,19 +248,28 @@ impl Node {
             Value::String(text) | Value::Timestamp(text) => Json::String(text.clone()),
             Value::Deferred(parts) => Json::String(parts_text(parts)),
             Value::Seq(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Value::Map(map) => Json::Object(map.iter().map(|(key, entry)| (key.clone(), entry.node.to_json())).collect()),
+            Value::Map(map) => Json::Object(
+                map.iter()
+                    .map(|(key, entry)| (key.clone(), entry.node.to_json()))
+                    .collect(),
+            ),
         }
     }
 
     /// As a template of the model, with the places of its expressions.
     pub fn to_template(&self, sources: &Sources) -> Template {
         match &self.value {
-            Value::Deferred(parts) => {
-                Template::Deferred(Deferred { parts: parts.clone(), place: sources.place(self.span) })
+            Value::Deferred(parts) => Template::Deferred(Deferred {
+                parts: parts.clone(),
+                place: sources.place(self.span),
+            }),
+            Value::Seq(items) => {
+                Template::List(items.iter().map(|item| item.to_template(sources)).collect())
             }
-            Value::Seq(items) => Template::List(items.iter().map(|item| item.to_template(sources)).collect()),
             Value::Map(map) => Template::Map(
-                map.iter().map(|(key, entry)| (key.clone(), entry.node.to_template(sources))).collect(),
+                map.iter()
+                    .map(|(key, entry)| (key.clone(), entry.node.to_template(sources)))
+                    .collect(),
             ),
             _ => Template::Scalar(self.to_json()),
         }
@@ -240,7 +294,11 @@ impl Node {
 
 /// Deferred text as it was written.
 pub fn parts_text(parts: &[TextPart]) -> String {
-    Deferred { parts: parts.to_vec(), place: consort_model::template::Place::default() }.source()
+    Deferred {
+        parts: parts.to_vec(),
+        place: consort_model::template::Place::default(),
+    }
+    .source()
 }
 
 fn number(value: &Value) -> Json {
@@ -250,8 +308,10 @@ fn number(value: &Value) -> Json {
             (_, Ok(value)) => value.into(),
             _ => Json::String(value.to_string()),
         },
-        Value::Float(value) => serde_json::Number::from_f64(*value)
-            .map_or_else(|| Json::String(crate::quantity::float_text(*value)), Json::Number),
+        Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(
+            || Json::String(crate::quantity::float_text(*value)),
+            Json::Number,
+        ),
         _ => Json::Null,
     }
 }

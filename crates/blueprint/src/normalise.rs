@@ -12,14 +12,20 @@ use crate::span::Span;
 pub fn apply(document: &mut Node, name: &str, variables: &BTreeMap<String, String>) {
     default_network(document);
     for section in ["services", "jobs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
-        for entry in map.values_mut().filter(|entry| entry.node.as_map().is_some()) {
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
+        for entry in map
+            .values_mut()
+            .filter(|entry| entry.node.as_map().is_some())
+        {
             service(&mut entry.node, variables);
         }
     }
     for section in ["networks", "volumes", "configs", "secrets"] {
         if let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) {
-            map.iter_mut().for_each(|(key, entry)| resource_name(key, &mut entry.node, name));
+            map.iter_mut()
+                .for_each(|(key, entry)| resource_name(key, &mut entry.node, name));
         }
     }
 }
@@ -27,8 +33,14 @@ pub fn apply(document: &mut Node, name: &str, variables: &BTreeMap<String, Strin
 fn default_network(document: &mut Node) {
     let mut used = false;
     for section in ["services", "jobs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
-        for service in map.values_mut().map(|entry| &mut entry.node).filter(|node| node.as_map().is_some()) {
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
+        for service in map
+            .values_mut()
+            .map(|entry| &mut entry.node)
+            .filter(|node| node.as_map().is_some())
+        {
             if service.get("provider").is_some() || service.get("network_mode").is_some() {
                 continue;
             }
@@ -45,7 +57,10 @@ fn default_network(document: &mut Node) {
         }
     }
     if used && document.at(&["networks", "default"]).is_none() {
-        if document.get("networks").is_none_or(|networks| networks.as_map().is_none()) {
+        if document
+            .get("networks")
+            .is_none_or(|networks| networks.as_map().is_none())
+        {
             document.set("networks", Node::new(Value::Map(Map::new()), Span::NONE));
         }
         if let Some(networks) = document.get_mut("networks") {
@@ -65,7 +80,12 @@ fn service(service: &mut Node, variables: &BTreeMap<String, String>) {
         environment::resolve_bare(environment, variables, true);
     }
     dependencies(service);
-    for mount in service.get_mut("volumes").and_then(Node::as_seq_mut).into_iter().flatten() {
+    for mount in service
+        .get_mut("volumes")
+        .and_then(Node::as_seq_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(target) = mount.get_mut("target")
             && let Value::String(text) = &target.value
         {
@@ -76,7 +96,12 @@ fn service(service: &mut Node, variables: &BTreeMap<String, String>) {
 }
 
 fn build(service: &mut Node, variables: &BTreeMap<String, String>) {
-    let Some(build) = service.get_mut("build").filter(|build| build.as_map().is_some()) else { return };
+    let Some(build) = service
+        .get_mut("build")
+        .filter(|build| build.as_map().is_some())
+    else {
+        return;
+    };
     let span = build.span;
     let missing = |build: &Node, key: &str| build.get(key).is_none_or(Node::is_null);
     if missing(build, "context") {
@@ -92,8 +117,15 @@ fn build(service: &mut Node, variables: &BTreeMap<String, String>) {
 
 /// A hook without an image of its own runs in that of the service.
 fn hooks(service: &mut Node) {
-    let Some(image) = service.get("image").cloned() else { return };
-    for hook in service.get_mut("pre_start").and_then(Node::as_seq_mut).into_iter().flatten() {
+    let Some(image) = service.get("image").cloned() else {
+        return;
+    };
+    for hook in service
+        .get_mut("pre_start")
+        .and_then(Node::as_seq_mut)
+        .into_iter()
+        .flatten()
+    {
         if hook.as_map().is_some() && hook.get("image").is_none() {
             hook.set("image", image.clone());
         }
@@ -102,7 +134,12 @@ fn hooks(service: &mut Node) {
 
 fn dependencies(service: &mut Node) {
     let mut inferred: Vec<(String, bool, Span)> = Vec::new();
-    for link in service.get("links").and_then(Node::as_seq).into_iter().flatten() {
+    for link in service
+        .get("links")
+        .and_then(Node::as_seq)
+        .into_iter()
+        .flatten()
+    {
         if let Some(text) = link.as_str() {
             let parts: Vec<&str> = text.split(':').collect();
             let name = if parts.len() == 2 { parts[0] } else { text };
@@ -116,19 +153,33 @@ fn dependencies(service: &mut Node) {
             inferred.push((name.to_owned(), true, node.span));
         }
     }
-    for from in service.get("volumes_from").and_then(Node::as_seq).into_iter().flatten() {
+    for from in service
+        .get("volumes_from")
+        .and_then(Node::as_seq)
+        .into_iter()
+        .flatten()
+    {
         if let Some(text) = from.as_str().filter(|text| !text.starts_with("container:")) {
-            inferred.push((text.split(':').next().unwrap_or(text).to_owned(), false, from.span));
+            inferred.push((
+                text.split(':').next().unwrap_or(text).to_owned(),
+                false,
+                from.span,
+            ));
         }
     }
     if inferred.is_empty() {
         return;
     }
-    if service.get("depends_on").is_none_or(|node| node.as_map().is_none()) {
+    if service
+        .get("depends_on")
+        .is_none_or(|node| node.as_map().is_none())
+    {
         let span = service.span;
         service.set("depends_on", Node::new(Value::Map(Map::new()), span));
     }
-    let Some(map) = service.get_mut("depends_on").and_then(Node::as_map_mut) else { return };
+    let Some(map) = service.get_mut("depends_on").and_then(Node::as_map_mut) else {
+        return;
+    };
     for (name, restart, span) in inferred {
         map.entry(name).or_insert_with(|| {
             Entry::made(Node::map(
@@ -150,8 +201,15 @@ fn resource_name(key: &str, node: &mut Node, project: &str) {
     if node.as_map().is_none() || node.get("name").is_some_and(|name| !name.is_null()) {
         return;
     }
-    let external = node.get("external").and_then(Node::as_bool).unwrap_or(false);
-    let name = if external { key.to_owned() } else { format!("{project}_{key}") };
+    let external = node
+        .get("external")
+        .and_then(Node::as_bool)
+        .unwrap_or(false);
+    let name = if external {
+        key.to_owned()
+    } else {
+        format!("{project}_{key}")
+    };
     let span = node.span;
     node.set("name", Node::string(name, span));
 }

@@ -7,8 +7,11 @@ use std::fmt::Write as _;
 pub fn matches(pattern: &str, path: &[String]) -> bool {
     let mut segments = path.iter();
     for (index, want) in pattern.split('.').enumerate() {
-        let Some(have) = segments.next() else { return false };
-        let fits = want == "*" || want == have || (index == 0 && want == "services" && have == "jobs");
+        let Some(have) = segments.next() else {
+            return false;
+        };
+        let fits =
+            want == "*" || want == have || (index == 0 && want == "services" && have == "jobs");
         if !fits {
             return false;
         }
@@ -20,7 +23,10 @@ pub fn matches(pattern: &str, path: &[String]) -> bool {
 pub fn shown(path: &[String]) -> String {
     let mut out = String::new();
     for segment in path {
-        let plain = segment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) && !segment.is_empty();
+        let plain = segment
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+            && !segment.is_empty();
         if segment.starts_with('[') {
             out.push_str(segment);
         } else if plain {
@@ -50,8 +56,14 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_paths_and_jobs_are_like_services() {
-        assert!(matches("services.*.build.args", &path("services/web/build/args")));
-        assert!(matches("services.*.environment", &path("jobs/a.b/environment")));
+        assert!(matches(
+            "services.*.build.args",
+            &path("services/web/build/args")
+        ));
+        assert!(matches(
+            "services.*.environment",
+            &path("jobs/a.b/environment")
+        ));
         assert!(!matches("services.*", &path("services")));
         assert!(!matches("services.*", &path("services/web/x")));
         assert!(!matches("networks.*", &path("jobs/a")));
@@ -59,7 +71,13 @@ mod tests {
 
     #[test]
     fn paths_are_shown_as_people_write_them() {
-        assert_eq!(shown(&path("services/web/ports/[0]/target")), "services.web.ports[0].target");
-        assert_eq!(shown(&path("services/a.b/labels")), "services[\"a.b\"].labels");
+        assert_eq!(
+            shown(&path("services/web/ports/[0]/target")),
+            "services.web.ports[0].target"
+        );
+        assert_eq!(
+            shown(&path("services/a.b/labels")),
+            "services[\"a.b\"].labels"
+        );
     }
 }

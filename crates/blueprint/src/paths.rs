@@ -26,7 +26,11 @@ pub fn clean(path: &str) -> String {
 
 /// `path` below `base`, cleaned; an absolute path stays.
 pub fn join(base: &str, path: &str) -> String {
-    if path.starts_with('/') || base.is_empty() { clean(path) } else { clean(&format!("{base}/{path}")) }
+    if path.starts_with('/') || base.is_empty() {
+        clean(path)
+    } else {
+        clean(&format!("{base}/{path}"))
+    }
 }
 
 /// The folder of a path.
@@ -54,7 +58,10 @@ pub fn is_windows(path: &str) -> bool {
 
 /// Whether it is a Git reference, an image, or another thing that is not a file of this machine.
 pub fn is_remote(path: &str) -> bool {
-    path.contains("://") || ["github.com/", "git@"].iter().any(|prefix| path.starts_with(prefix))
+    path.contains("://")
+        || ["github.com/", "git@"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix))
 }
 
 /// What relative paths start from.
@@ -76,15 +83,27 @@ impl Base<'_> {
     /// The absolute path; an empty one stays.
     pub fn absolute(self, path: &str) -> String {
         let path = self.expand_home(path);
-        if path.starts_with('/') || path.is_empty() { path } else { join(self.folder, &path) }
+        if path.starts_with('/') || path.is_empty() {
+            path
+        } else {
+            join(self.folder, &path)
+        }
     }
     /// The same for paths that may be of Windows.
     fn maybe_windows(self, path: &str) -> String {
         let path = self.expand_home(path);
-        if path.starts_with('/') || is_windows(&path) { path } else { join(self.folder, &path) }
+        if path.starts_with('/') || is_windows(&path) {
+            path
+        } else {
+            join(self.folder, &path)
+        }
     }
     fn context(self, path: &str) -> String {
-        if is_remote(path) || path.starts_with("service:") { path.to_owned() } else { self.absolute(path) }
+        if is_remote(path) || path.starts_with("service:") {
+            path.to_owned()
+        } else {
+            self.absolute(path)
+        }
     }
 }
 
@@ -92,7 +111,8 @@ impl Base<'_> {
 pub fn resolve(document: &mut Node, base: Base<'_>, source: &dyn Source) {
     for section in ["services", "jobs"] {
         if let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) {
-            map.values_mut().for_each(|entry| service(&mut entry.node, base, source));
+            map.values_mut()
+                .for_each(|entry| service(&mut entry.node, base, source));
         }
     }
     for section in ["configs", "secrets"] {
@@ -104,7 +124,9 @@ pub fn resolve(document: &mut Node, base: Base<'_>, source: &dyn Source) {
         let local = volume.get("driver").and_then(Node::as_str) == Some("local");
         let bind = volume.at(&["driver_opts", "o"]).and_then(Node::as_str) == Some("bind");
         if local && bind {
-            let device = volume.get_mut("driver_opts").and_then(|options| options.get_mut("device"));
+            let device = volume
+                .get_mut("driver_opts")
+                .and_then(|options| options.get_mut("device"));
             change(device, |path| base.maybe_windows(path));
         }
     }
@@ -124,12 +146,29 @@ fn service(service: &mut Node, base: Base<'_>, source: &dyn Source) {
             change(Some(key), |path| base.maybe_windows(path));
         }
     }
-    change(service.get_mut("extends").and_then(|extends| extends.get_mut("file")), |path| {
-        if is_remote(path) { path.to_owned() } else { base.absolute(path) }
-    });
-    for rule in items(service.get_mut("develop").and_then(|develop| develop.get_mut("watch"))) {
+    change(
+        service
+            .get_mut("extends")
+            .and_then(|extends| extends.get_mut("file")),
+        |path| {
+            if is_remote(path) {
+                path.to_owned()
+            } else {
+                base.absolute(path)
+            }
+        },
+    );
+    for rule in items(
+        service
+            .get_mut("develop")
+            .and_then(|develop| develop.get_mut("watch")),
+    ) {
         change(rule.get_mut("path"), |path| {
-            if path.is_empty() { String::new() } else { source.canonical(&base.absolute(path)) }
+            if path.is_empty() {
+                String::new()
+            } else {
+                source.canonical(&base.absolute(path))
+            }
         });
     }
 }
@@ -149,7 +188,9 @@ fn container(node: &mut Node, base: Base<'_>) {
 }
 
 fn values(node: Option<&mut Node>) -> impl Iterator<Item = &mut Node> {
-    node.and_then(Node::as_map_mut).into_iter().flat_map(|map| map.values_mut().map(|entry| &mut entry.node))
+    node.and_then(Node::as_map_mut)
+        .into_iter()
+        .flat_map(|map| map.values_mut().map(|entry| &mut entry.node))
 }
 
 fn items(node: Option<&mut Node>) -> impl Iterator<Item = &mut Node> {
@@ -170,14 +211,23 @@ mod tests {
 
     #[test]
     fn paths_are_cleaned_and_joined_as_go_does() {
-        for (path, expected) in [("a//b/./c/..", "a/b"), ("/..", "/"), ("", "."), ("../a/../..", "../.."), ("/a/../../b/", "/b")] {
+        for (path, expected) in [
+            ("a//b/./c/..", "a/b"),
+            ("/..", "/"),
+            ("", "."),
+            ("../a/../..", "../.."),
+            ("/a/../../b/", "/b"),
+        ] {
             assert_eq!(clean(path), expected, "{path}");
         }
         assert_eq!(join("/a/b", "../c"), "/a/c");
         assert_eq!(join("/a", "/c"), "/c");
         assert_eq!(parent("/a"), "/");
         assert_eq!(parent("a"), ".");
-        let base = Base { folder: "/p", home: Some("/root") };
+        let base = Base {
+            folder: "/p",
+            home: Some("/root"),
+        };
         assert_eq!(base.absolute("~/x"), "/root/x");
         assert_eq!(base.maybe_windows("C:\\x"), "C:\\x");
         assert_eq!(base.context("https://x/y.git"), "https://x/y.git");

@@ -17,7 +17,11 @@ pub fn normalise(text: &str) -> String {
 /// The name that was asked for on the command line or by `COMPOSE_PROJECT_NAME`, which must be right as it is.
 pub fn given(name: &str, from: &str, sink: &mut Sink) -> String {
     if normalise(name) != name || name.is_empty() {
-        let mut diagnostic = Diagnostic::new(Code::BadProjectName, Span::NONE, format!("`{name}` ({from}) is not a project name"));
+        let mut diagnostic = Diagnostic::new(
+            Code::BadProjectName,
+            Span::NONE,
+            format!("`{name}` ({from}) is not a project name"),
+        );
         let suggestion = normalise(name);
         if !suggestion.is_empty() {
             diagnostic = diagnostic.help(format!("`{suggestion}` would be one"));
@@ -33,7 +37,13 @@ mod tests {
 
     #[test]
     fn names_are_made_from_any_text() {
-        for (text, name) in [("My App!", "myapp"), ("_-x", "x"), ("a_b-1", "a_b-1"), ("äöü", ""), ("1st", "1st")] {
+        for (text, name) in [
+            ("My App!", "myapp"),
+            ("_-x", "x"),
+            ("a_b-1", "a_b-1"),
+            ("äöü", ""),
+            ("1st", "1st"),
+        ] {
             assert_eq!(normalise(text), name);
         }
         let mut sink = Sink::default();

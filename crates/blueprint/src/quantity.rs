@@ -38,14 +38,19 @@ pub enum QuantityError {
 /// When it is not a size, or larger than 64 bits.
 pub fn bytes(text: &str) -> Result<i64, QuantityError> {
     let wrong = || QuantityError::Size(text.to_owned());
-    let split = text.rfind(|c: char| c.is_ascii_digit() || c == '.').map_or(0, |at| at + 1);
+    let split = text
+        .rfind(|c: char| c.is_ascii_digit() || c == '.')
+        .map_or(0, |at| at + 1);
     let (number, suffix) = text.split_at(split);
     let number: f64 = if number.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         number.parse().map_err(|_| wrong())?
     } else {
         return Err(wrong());
     };
-    let suffix = suffix.strip_prefix(' ').unwrap_or(suffix).to_ascii_lowercase();
+    let suffix = suffix
+        .strip_prefix(' ')
+        .unwrap_or(suffix)
+        .to_ascii_lowercase();
     let power = match suffix.as_str() {
         "" | "b" => 0,
         "k" | "kb" | "kib" => 1,
@@ -57,7 +62,11 @@ pub fn bytes(text: &str) -> Result<i64, QuantityError> {
     };
     let size = number * 1024f64.powi(power);
     // 2^63 itself does not fit.
-    if size.is_finite() && size < 9_223_372_036_854_775_808.0 { Ok(size as i64) } else { Err(wrong()) }
+    if size.is_finite() && size < 9_223_372_036_854_775_808.0 {
+        Ok(size as i64)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// Nanoseconds of a duration such as `1m30s`, `1.5h`, `2d`.
@@ -79,9 +88,13 @@ pub fn nanoseconds(text: &str) -> Result<i64, QuantityError> {
     }
     let mut total = 0i128;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(wrong)?;
         let (number, tail) = rest.split_at(end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let unit_end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
         let unit: i64 = match unit {
             "ns" => 1,
@@ -95,7 +108,9 @@ pub fn nanoseconds(text: &str) -> Result<i64, QuantityError> {
             _ => return Err(wrong()),
         };
         let value: f64 = number.parse().map_err(|_| wrong())?;
-        total = total.checked_add((value * unit as f64) as i128).ok_or_else(wrong)?;
+        total = total
+            .checked_add((value * unit as f64) as i128)
+            .ok_or_else(wrong)?;
         rest = tail;
     }
     i64::try_from(if sign < 0.0 { -total } else { total }).map_err(|_| wrong())
@@ -112,7 +127,10 @@ pub fn duration_text(nanoseconds: i64) -> String {
             1_000..1_000_000 => (1_000, "µs"),
             _ => (1_000_000, "ms"),
         };
-        return format!("{sign}{}{unit}", fraction(total / divisor, total % divisor, divisor));
+        return format!(
+            "{sign}{}{unit}",
+            fraction(total / divisor, total % divisor, divisor)
+        );
     }
     let seconds = total / 1_000_000_000;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
@@ -141,16 +159,28 @@ mod tests {
 
     #[test]
     fn floats_print_as_go_prints_them() {
-        for (value, text) in
-            [(1.1, "1.1"), (1000.0, "1000"), (1e21, "1e+21"), (1.5e-7, "1.5e-07"), (0.0001, "0.0001"), (8.0, "8"), (-0.5, "-0.5")]
-        {
+        for (value, text) in [
+            (1.1, "1.1"),
+            (1000.0, "1000"),
+            (1e21, "1e+21"),
+            (1.5e-7, "1.5e-07"),
+            (0.0001, "0.0001"),
+            (8.0, "8"),
+            (-0.5, "-0.5"),
+        ] {
             assert_eq!(float_text(value), text);
         }
     }
 
     #[test]
     fn sizes_are_binary() {
-        for (text, value) in [("1.5g", 1_610_612_736), ("64M", 67_108_864), ("1024", 1024), ("2kb", 2048), ("10 MiB", 10_485_760)] {
+        for (text, value) in [
+            ("1.5g", 1_610_612_736),
+            ("64M", 67_108_864),
+            ("1024", 1024),
+            ("2kb", 2048),
+            ("10 MiB", 10_485_760),
+        ] {
             assert_eq!(bytes(text), Ok(value), "{text}");
         }
         for text in ["", "g", "1x", "-1", "1e300p", "NaN", "inf"] {
@@ -161,10 +191,22 @@ mod tests {
     #[test]
     fn durations_print_as_go_prints_them() {
         for (text, printed) in [
-            ("20s", "20s"), ("60s", "1m0s"), ("1h", "1h0m0s"), ("1m30s", "1m30s"), ("1.5s", "1.5s"), ("300ms", "300ms"),
-            ("1d", "24h0m0s"), ("1500us", "1.5ms"), ("0", "0s"), ("-5s", "-5s"),
+            ("20s", "20s"),
+            ("60s", "1m0s"),
+            ("1h", "1h0m0s"),
+            ("1m30s", "1m30s"),
+            ("1.5s", "1.5s"),
+            ("300ms", "300ms"),
+            ("1d", "24h0m0s"),
+            ("1500us", "1.5ms"),
+            ("0", "0s"),
+            ("-5s", "-5s"),
         ] {
-            assert_eq!(nanoseconds(text).map(duration_text), Ok(printed.to_owned()), "{text}");
+            assert_eq!(
+                nanoseconds(text).map(duration_text),
+                Ok(printed.to_owned()),
+                "{text}"
+            );
         }
         for text in ["", "5", "s", "1y", "1.2.3s", "99999999999w", "+"] {
             assert!(nanoseconds(text).is_err(), "{text}");

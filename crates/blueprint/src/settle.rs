@@ -17,16 +17,26 @@ enum Empty {
 /// Settles all services, jobs and resources, and reads sizes and durations to see that they are some.
 pub fn settle(document: &mut Node, sink: &mut Sink) {
     for section in ["services", "jobs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
         for (name, entry) in map.iter_mut() {
-            let mut settler = Settler { sink, path: vec![section.to_owned(), name.clone()] };
+            let mut settler = Settler {
+                sink,
+                path: vec![section.to_owned(), name.clone()],
+            };
             settler.service(&mut entry.node);
         }
     }
     for section in ["networks", "volumes", "secrets", "configs"] {
-        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else { continue };
+        let Some(map) = document.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
         for (name, entry) in map.iter_mut() {
-            let mut settler = Settler { sink, path: vec![section.to_owned(), name.clone()] };
+            let mut settler = Settler {
+                sink,
+                path: vec![section.to_owned(), name.clone()],
+            };
             settler.pairs(&mut entry.node, "labels", Empty::Text);
             settler.pairs(&mut entry.node, "driver_opts", Empty::Text);
         }
@@ -82,7 +92,9 @@ impl Settler<'_> {
         }
         self.each(node, "pre_start", Self::container);
         self.within(node, "develop", |settler, develop| {
-            settler.each(develop, "watch", |settler, rule| settler.within(rule, "exec", Self::hook));
+            settler.each(develop, "watch", |settler, rule| {
+                settler.within(rule, "exec", Self::hook)
+            });
         });
     }
 
@@ -107,7 +119,9 @@ impl Settler<'_> {
             for part in ["limits", "reservations"] {
                 settler.within(resources, part, |settler, part| {
                     settler.size(part, "memory");
-                    settler.each(part, "devices", |settler, device| settler.pairs(device, "options", Empty::Text));
+                    settler.each(part, "devices", |settler, device| {
+                        settler.pairs(device, "options", Empty::Text)
+                    });
                 });
             }
         });
@@ -128,16 +142,31 @@ impl Settler<'_> {
                 *value = Node::new(Value::Seq(vec![value.clone()]), value.span);
             }
         }
-        for key in ["mem_limit", "mem_reservation", "memswap_limit", "mem_swappiness", "shm_size"] {
+        for key in [
+            "mem_limit",
+            "mem_reservation",
+            "memswap_limit",
+            "mem_swappiness",
+            "shm_size",
+        ] {
             self.size(node, key);
         }
         self.duration(node, "stop_grace_period");
-        self.each(node, "gpus", |settler, device| settler.pairs(device, "options", Empty::Text));
+        self.each(node, "gpus", |settler, device| {
+            settler.pairs(device, "options", Empty::Text)
+        });
         self.each(node, "volumes", |settler, mount| {
-            settler.within(mount, "volume", |settler, volume| settler.pairs(volume, "labels", Empty::Text));
+            settler.within(mount, "volume", |settler, volume| {
+                settler.pairs(volume, "labels", Empty::Text)
+            });
             settler.within(mount, "tmpfs", |settler, tmpfs| settler.size(tmpfs, "size"));
         });
-        for list in ["device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops"] {
+        for list in [
+            "device_read_bps",
+            "device_read_iops",
+            "device_write_bps",
+            "device_write_iops",
+        ] {
             self.within(node, "blkio_config", |settler, blkio| {
                 settler.each(blkio, list, |settler, limit| settler.size(limit, "rate"));
             });
@@ -150,7 +179,7 @@ impl Settler<'_> {
             let span = pairs.span;
             let map = match std::mem::take(&mut pairs.value) {
                 Value::Map(map) => map,
-                Value::Seq(items) => settler.from_list(items),
+                Value::Seq(items) => settler.list_to_map(items),
                 other => {
                     pairs.value = other;
                     return;
@@ -158,13 +187,19 @@ impl Settler<'_> {
             };
             let map = map.into_iter().map(|(key, entry)| {
                 let node = text_value(entry.node, empty);
-                (key, Entry { key: entry.key, node })
+                (
+                    key,
+                    Entry {
+                        key: entry.key,
+                        node,
+                    },
+                )
             });
             *pairs = Node::new(Value::Map(map.collect()), span);
         });
     }
 
-    fn from_list(&mut self, items: Vec<Node>) -> Map {
+    fn list_to_map(&mut self, items: Vec<Node>) -> Map {
         let mut map = Map::new();
         for item in items {
             let Some((key, value)) = split_pair(&item) else {
@@ -173,7 +208,10 @@ impl Settler<'_> {
                         Diagnostic::new(
                             Code::ExpressionNotHere,
                             item.span,
-                            format!("a key of `{}` cannot be an expression", path::shown(&self.path)),
+                            format!(
+                                "a key of `{}` cannot be an expression",
+                                path::shown(&self.path)
+                            ),
                         )
                         .help("write KEY=${ … }, with the key itself in plain text"),
                     );
@@ -181,13 +219,23 @@ impl Settler<'_> {
                 continue;
             };
             if key.ends_with(char::is_whitespace) {
-                let message = format!("the name `{key}` in `{}` ends with white space", path::shown(&self.path));
+                let message = format!(
+                    "the name `{key}` in `{}` ends with white space",
+                    path::shown(&self.path)
+                );
                 self.sink.push(
-                    Diagnostic::new(Code::BadShortForm, item.span, message).help("remove the space before the `=`"),
+                    Diagnostic::new(Code::BadShortForm, item.span, message)
+                        .help("remove the space before the `=`"),
                 );
             }
             let node = value.unwrap_or_else(|| Node::new(Value::Null, item.span));
-            map.insert(key, Entry { key: item.span, node });
+            map.insert(
+                key,
+                Entry {
+                    key: item.span,
+                    node,
+                },
+            );
         }
         map
     }
@@ -200,33 +248,55 @@ impl Settler<'_> {
                 Value::Map(map) => map
                     .into_iter()
                     .flat_map(|(host, entry)| match entry.node.value {
-                        Value::Seq(items) => items.into_iter().map(|item| (host.clone(), item)).collect(),
-                        value => vec![(host, Node { value, ..entry.node })],
+                        Value::Seq(items) => {
+                            items.into_iter().map(|item| (host.clone(), item)).collect()
+                        }
+                        value => vec![(
+                            host,
+                            Node {
+                                value,
+                                ..entry.node
+                            },
+                        )],
                     })
                     .collect(),
-                Value::Seq(items) => items.into_iter().flat_map(|item| settler.host_entries(item)).collect(),
+                Value::Seq(items) => items
+                    .into_iter()
+                    .flat_map(|item| settler.host_entries(item))
+                    .collect(),
                 other => {
                     hosts.value = other;
                     return;
                 }
             };
-            let entries = pairs.into_iter().filter_map(|(host, address)| settler.host(&host, address)).collect();
+            let entries = pairs
+                .into_iter()
+                .filter_map(|(host, address)| settler.host(&host, address))
+                .collect();
             *hosts = Node::new(Value::Seq(entries), span);
         });
     }
 
     fn host_entries(&mut self, item: Node) -> Vec<(String, Node)> {
         let Value::String(text) = &item.value else {
-            return if item.is_opaque() { vec![(String::new(), item)] } else { Vec::new() };
+            return if item.is_opaque() {
+                vec![(String::new(), item)]
+            } else {
+                Vec::new()
+            };
         };
         match text.split_once('=').or_else(|| text.split_once(':')) {
             Some((host, addresses)) => {
                 let address = |address: &str| item.with(Value::String(address.to_owned()));
-                addresses.split(',').map(|one| (host.to_owned(), address(one))).collect()
+                addresses
+                    .split(',')
+                    .map(|one| (host.to_owned(), address(one)))
+                    .collect()
             }
             None => {
                 let message = format!("`{text}` has no address: HOST=ADDRESS");
-                self.sink.push(Diagnostic::new(Code::BadShortForm, item.span, message));
+                self.sink
+                    .push(Diagnostic::new(Code::BadShortForm, item.span, message));
                 Vec::new()
             }
         }
@@ -234,31 +304,51 @@ impl Settler<'_> {
 
     fn host(&mut self, host: &str, address: Node) -> Option<Node> {
         if address.is_opaque() {
-            return Some(if host.is_empty() { address } else { prefixed(host, address) });
+            return Some(if host.is_empty() {
+                address
+            } else {
+                prefixed(host, address)
+            });
         }
         if host.is_empty() || host.contains([':', '=']) {
-            self.sink.push(Diagnostic::new(Code::BadShortForm, address.span, format!("`{host}` is not a host name")));
+            self.sink.push(Diagnostic::new(
+                Code::BadShortForm,
+                address.span,
+                format!("`{host}` is not a host name"),
+            ));
             return None;
         }
         let text = address.scalar_text().unwrap_or_default();
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|bare| !bare.is_empty());
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .filter(|bare| !bare.is_empty());
         let value = Value::String(format!("{host}={}", bare.unwrap_or(&text)));
         Some(address.with(value))
     }
 
     fn command(&mut self, node: &mut Node, key: &str) {
         self.within(node, key, |settler, words| {
-            let Value::String(text) = &words.value else { return };
+            let Value::String(text) = &words.value else {
+                return;
+            };
             match command::split(text) {
                 Ok(split) => {
                     if let Some(operator) = split.cut_at {
-                        let message = format!("`{}`: what follows `{operator}` is dropped", path::shown(&settler.path));
+                        let message = format!(
+                            "`{}`: what follows `{operator}` is dropped",
+                            path::shown(&settler.path)
+                        );
                         settler.sink.push(
                             Diagnostic::new(Code::ShellOperator, words.span, message)
                                 .help("write [sh, -c, \"…\"] for a shell, or quote the character"),
                         );
                     }
-                    let items = split.words.into_iter().map(|word| words.with(Value::String(word))).collect();
+                    let items = split
+                        .words
+                        .into_iter()
+                        .map(|word| words.with(Value::String(word)))
+                        .collect();
                     *words = words.with(Value::Seq(items));
                 }
                 Err(error) => crate::canonical::wrong(words, &error, settler.sink),
@@ -274,12 +364,24 @@ impl Settler<'_> {
         self.read(node, key, |text| quantity::nanoseconds(text).map(drop));
     }
 
-    fn read(&mut self, node: &mut Node, key: &str, with: fn(&str) -> Result<(), quantity::QuantityError>) {
+    fn read(
+        &mut self,
+        node: &mut Node,
+        key: &str,
+        with: fn(&str) -> Result<(), quantity::QuantityError>,
+    ) {
         self.within(node, key, |settler, value| {
             // -1 stands for no limit; it is a number in YAML and text after interpolation.
-            let error = value.as_str().filter(|text| *text != "-1").and_then(|text| with(text).err());
+            let error = value
+                .as_str()
+                .filter(|text| *text != "-1")
+                .and_then(|text| with(text).err());
             if let Some(error) = error {
-                crate::canonical::wrong(value, &format!("`{}`: {error}", path::shown(&settler.path)), settler.sink);
+                crate::canonical::wrong(
+                    value,
+                    &format!("`{}`: {error}", path::shown(&settler.path)),
+                    settler.sink,
+                );
             }
         });
     }
@@ -288,7 +390,9 @@ impl Settler<'_> {
 fn text_value(node: Node, empty: Empty) -> Node {
     let value = match &node.value {
         Value::Null if empty == Empty::Text => Value::String(String::new()),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => Value::String(node.scalar_text().unwrap_or_default()),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            Value::String(node.scalar_text().unwrap_or_default())
+        }
         _ => return node,
     };
     Node { value, ..node }
@@ -296,7 +400,9 @@ fn text_value(node: Node, empty: Empty) -> Node {
 
 fn prefixed(host: &str, address: Node) -> Node {
     use consort_model::template::TextPart;
-    let Value::Deferred(parts) = &address.value else { return address };
+    let Value::Deferred(parts) = &address.value else {
+        return address;
+    };
     let mut all = vec![TextPart::Text(format!("{host}="))];
     all.extend(parts.iter().cloned());
     address.with(Value::Deferred(crate::merge::join_text(all)))

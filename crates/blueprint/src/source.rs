@@ -56,13 +56,21 @@ impl Source for Disk {
             return Err(ReadError::NotAFile);
         }
         if meta.len() > MAX_FILE_BYTES {
-            return Err(ReadError::TooLarge { bytes: meta.len(), limit: MAX_FILE_BYTES });
+            return Err(ReadError::TooLarge {
+                bytes: meta.len(),
+                limit: MAX_FILE_BYTES,
+            });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
         // The file may grow between the look and the read.
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(from_io)?;
+        file.take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(from_io)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ReadError::TooLarge { bytes: bytes.len() as u64, limit: MAX_FILE_BYTES });
+            return Err(ReadError::TooLarge {
+                bytes: bytes.len() as u64,
+                limit: MAX_FILE_BYTES,
+            });
         }
         Ok(bytes)
     }
@@ -126,7 +134,10 @@ impl Source for Memory {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         let bytes = self.files.get(path).ok_or(ReadError::Missing)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ReadError::TooLarge { bytes: bytes.len() as u64, limit: MAX_FILE_BYTES });
+            return Err(ReadError::TooLarge {
+                bytes: bytes.len() as u64,
+                limit: MAX_FILE_BYTES,
+            });
         }
         Ok(bytes.clone())
     }
@@ -135,7 +146,10 @@ impl Source for Memory {
     }
     fn is_dir(&self, path: &str) -> bool {
         let prefix = format!("{}/", path.trim_end_matches('/'));
-        self.files.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
+        self.files
+            .range(prefix.clone()..)
+            .next()
+            .is_some_and(|(name, _)| name.starts_with(&prefix))
     }
     fn canonical(&self, path: &str) -> String {
         path.to_owned()

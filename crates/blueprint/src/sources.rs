@@ -41,13 +41,20 @@ pub struct Sources {
 impl Sources {
     /// Adds a file. `text` is what its positions count in.
     pub(crate) fn add(&mut self, path: &str, role: Role, bytes: &[u8], text: Arc<str>) -> FileId {
-        self.files.push(SourceFile { path: path.to_owned(), role, digest: Digest::of(bytes), text });
+        self.files.push(SourceFile {
+            path: path.to_owned(),
+            role,
+            digest: Digest::of(bytes),
+            text,
+        });
         FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
     }
 
     /// The file of this number.
     pub fn get(&self, id: FileId) -> Option<&SourceFile> {
-        (id.0 as usize).checked_sub(1).and_then(|index| self.files.get(index))
+        (id.0 as usize)
+            .checked_sub(1)
+            .and_then(|index| self.files.get(index))
     }
 
     /// The file that was read last.
@@ -79,7 +86,10 @@ impl Sources {
     /// The start of a span, for the model.
     pub fn place(&self, span: Span) -> Place {
         Place {
-            file: self.get(span.file).map(|file| file.path.clone()).unwrap_or_default(),
+            file: self
+                .get(span.file)
+                .map(|file| file.path.clone())
+                .unwrap_or_default(),
             line: span.start.line,
             column: span.start.column,
         }

@@ -35,14 +35,30 @@ impl Span {
     /// No place: for values that no file holds.
     pub const NONE: Self = Self {
         file: FileId::NONE,
-        start: Position { line: 0, column: 0, offset: 0 },
-        end: Position { line: 0, column: 0, offset: 0 },
+        start: Position {
+            line: 0,
+            column: 0,
+            offset: 0,
+        },
+        end: Position {
+            line: 0,
+            column: 0,
+            offset: 0,
+        },
     };
 
     /// A whole line of a file, for formats without finer places (`.env`).
     pub const fn line(file: FileId, line: u32) -> Self {
-        let start = Position { line, column: 1, offset: 0 };
-        Self { file, start, end: start }
+        let start = Position {
+            line,
+            column: 1,
+            offset: 0,
+        };
+        Self {
+            file,
+            start,
+            end: start,
+        }
     }
 
     /// Whether it points anywhere.

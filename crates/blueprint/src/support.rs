@@ -10,14 +10,31 @@ use crate::node::{Map, Node};
 pub fn warnings(document: &Node, target: TargetKind) -> Vec<Diagnostic> {
     let mut all = Vec::new();
     for (section, object) in [("services", &SERVICE), ("jobs", &JOB)] {
-        for (name, entry) in document.get(section).and_then(Node::as_map).into_iter().flat_map(Map::iter) {
-            service(&entry.node, &format!("{section}.{name}"), object, target, &mut all);
+        for (name, entry) in document
+            .get(section)
+            .and_then(Node::as_map)
+            .into_iter()
+            .flat_map(Map::iter)
+        {
+            service(
+                &entry.node,
+                &format!("{section}.{name}"),
+                object,
+                target,
+                &mut all,
+            );
         }
     }
     all
 }
 
-fn service(node: &Node, place: &str, object: &'static Object, target: TargetKind, all: &mut Vec<Diagnostic>) {
+fn service(
+    node: &Node,
+    place: &str,
+    object: &'static Object,
+    target: TargetKind,
+    all: &mut Vec<Diagnostic>,
+) {
     let word = match target {
         TargetKind::Process => "process",
         TargetKind::Docker => "docker",
@@ -28,14 +45,23 @@ fn service(node: &Node, place: &str, object: &'static Object, target: TargetKind
         if entry.key == node.span || entry.node.is_null() {
             continue;
         }
-        let Some(key) = object.key(name) else { continue };
+        let Some(key) = object.key(name) else {
+            continue;
+        };
         let (code, message) = match key.support.on(target) {
-            Level::Ignored => (Code::NotCarriedOut, format!("the target {word} does nothing with `{place}.{name}`")),
-            Level::Partial => (Code::PartlyCarriedOut, format!("the target {word} carries `{place}.{name}` out in part")),
+            Level::Ignored => (
+                Code::NotCarriedOut,
+                format!("the target {word} does nothing with `{place}.{name}`"),
+            ),
+            Level::Partial => (
+                Code::PartlyCarriedOut,
+                format!("the target {word} carries `{place}.{name}` out in part"),
+            ),
             Level::Supported | Level::Inherited => continue,
         };
         all.push(
-            Diagnostic::new(code, entry.key, message).help(format!("`consort explain services.*.{name}` says more")),
+            Diagnostic::new(code, entry.key, message)
+                .help(format!("`consort explain services.*.{name}` says more")),
         );
     }
 }

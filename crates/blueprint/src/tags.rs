@@ -10,7 +10,9 @@ pub fn apply(target: &mut Node, tagged: &[Vec<String>]) {
 }
 
 fn remove(node: &mut Node, path: &[String]) {
-    let Value::Map(map) = &mut node.value else { return };
+    let Value::Map(map) = &mut node.value else {
+        return;
+    };
     match path {
         [] => {}
         [last] => {

@@ -76,7 +76,10 @@ fn walk(node: &mut Node, path: &mut Vec<String>, sink: &mut Sink) {
             }
         }
         Value::Seq(items) => {
-            if let Some((_, by)) = RULES.iter().find(|(pattern, _)| path::matches(pattern, path)) {
+            if let Some((_, by)) = RULES
+                .iter()
+                .find(|(pattern, _)| path::matches(pattern, path))
+            {
                 *items = distinct(std::mem::take(items), *by, path, sink);
             }
         }
@@ -107,7 +110,10 @@ fn distinct(items: Vec<Node>, by: By, path: &[String], sink: &mut Sink) -> Vec<N
                     )
                     .help(format!("add `{missing}:`")),
                 );
-                out.push(Node { value: Value::Invalid, ..item });
+                out.push(Node {
+                    value: Value::Invalid,
+                    ..item
+                });
             }
         }
     }
@@ -149,7 +155,9 @@ fn identity(item: &Node, by: By) -> Result<Option<String>, &'static str> {
 }
 
 fn target(item: &Node) -> Result<String, &'static str> {
-    item.get("target").and_then(Node::scalar_text).ok_or("target")
+    item.get("target")
+        .and_then(Node::scalar_text)
+        .ok_or("target")
 }
 
 fn port(item: &Node) -> Result<String, &'static str> {
@@ -157,5 +165,8 @@ fn port(item: &Node) -> Result<String, &'static str> {
     let target = part("target").ok_or("target")?;
     let host = part("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());
     let protocol = part("protocol").unwrap_or_else(|| "tcp".to_owned());
-    Ok(format!("{host}:{}:{target}/{protocol}", part("published").unwrap_or_default()))
+    Ok(format!(
+        "{host}:{}:{target}/{protocol}",
+        part("published").unwrap_or_default()
+    ))
 }

@@ -36,76 +36,95 @@ pub fn split(line: &str) -> Result<Words, WordsError> {
     let mut state = State::default();
     let mut cut_at = None;
     for c in line.chars() {
-        if state.escaped {
-            state.word.push(c);
-            state.escaped = false;
-            state.begun = true;
-            continue;
-        }
-        if c == '\\' {
-            if state.single {
-                state.word.push(c);
-            } else {
-                state.escaped = true;
-            }
-            continue;
-        }
-        let quoted = state.single || state.double || state.back || state.dollar;
-        if matches!(c, ' ' | '\t' | '\r' | '\n') {
-            if quoted {
-                state.word.push(c);
-            } else {
-                state.end_word();
-            }
-            continue;
-        }
-        match c {
-            '`' if !state.single && !state.double && !state.dollar => state.back = !state.back,
-            ')' if !state.single && !state.double && !state.back => state.dollar = !state.dollar,
-            '(' if !state.single && !state.double && !state.back => {
-                if state.dollar || !state.word.ends_with('$') {
-                    return Err(wrong());
-                }
-                state.dollar = true;
-                state.word.push('(');
-                continue;
-            }
-            '"' if !state.single && !state.dollar => {
-                state.begun |= state.double;
-                state.double = !state.double;
-                continue;
-            }
-            '\'' if !state.double && !state.dollar => {
-                state.begun |= state.single;
-                state.single = !state.single;
-                continue;
-            }
-            ';' | '&' | '|' | '<' | '>' if !quoted => {
-                if c == '>' && state.word.starts_with(|first: char| first.is_ascii_digit()) {
-                    // `2>` is a redirection: the digit is not a word.
-                    state.begun = false;
-                }
+        match state.take(c) {
+            Step::GoOn => {}
+            Step::Stop => {
                 cut_at = Some(c);
                 break;
             }
-            _ => {}
+            Step::Wrong => return Err(wrong()),
         }
-        state.begun = true;
-        state.word.push(c);
     }
-    if state.escaped || state.single || state.double || state.back || state.dollar {
+    if state.escaped || state.quoted() {
         return Err(wrong());
     }
     state.end_word();
-    Ok(Words { words: state.words, cut_at })
+    Ok(Words {
+        words: state.words,
+        cut_at,
+    })
+}
+
+enum Step {
+    GoOn,
+    Stop,
+    Wrong,
 }
 
 impl State {
+    fn quoted(&self) -> bool {
+        self.single || self.double || self.back || self.dollar
+    }
+
     fn end_word(&mut self) {
         if self.begun {
             self.words.push(std::mem::take(&mut self.word));
             self.begun = false;
         }
+    }
+
+    fn push(&mut self, c: char) -> Step {
+        self.begun = true;
+        self.word.push(c);
+        Step::GoOn
+    }
+
+    fn take(&mut self, c: char) -> Step {
+        if self.escaped {
+            self.escaped = false;
+            return self.push(c);
+        }
+        match c {
+            '\\' if self.single => self.word.push(c),
+            '\\' => self.escaped = true,
+            ' ' | '\t' | '\r' | '\n' if self.quoted() => self.word.push(c),
+            ' ' | '\t' | '\r' | '\n' => self.end_word(),
+            _ => return self.mark(c),
+        }
+        Step::GoOn
+    }
+
+    /// Quotes, brackets and operators of a shell.
+    fn mark(&mut self, c: char) -> Step {
+        match c {
+            '`' if !self.single && !self.double && !self.dollar => self.back = !self.back,
+            ')' if !self.single && !self.double && !self.back => self.dollar = !self.dollar,
+            '(' if !self.single && !self.double && !self.back => {
+                if self.dollar || !self.word.ends_with('$') {
+                    return Step::Wrong;
+                }
+                self.dollar = true;
+            }
+            '"' if !self.single && !self.dollar => {
+                self.begun |= self.double;
+                self.double = !self.double;
+                return Step::GoOn;
+            }
+            '\'' if !self.double && !self.dollar => {
+                self.begun |= self.single;
+                self.single = !self.single;
+                return Step::GoOn;
+            }
+            ';' | '&' | '|' | '<' | '>' if !self.quoted() => {
+                if c == '>' && self.word.starts_with(|first: char| first.is_ascii_digit()) {
+                    // `2>` is a redirection: the digit is not a word.
+                    self.begun = false;
+                }
+                return Step::Stop;
+            }
+            _ => {}
+        }
+        self.push(c)
     }
 }
 
@@ -116,9 +135,16 @@ mod tests {
     #[test]
     fn words_are_split_as_compose_splits_them() {
         let table: &[(&str, &[&str])] = &[
-            ("a b \"c d\"", &["a", "b", "c d"]), ("", &[]), ("''", &[""]), ("a\\ b", &["a b"]), ("'a\\b'", &["a\\b"]),
-            ("echo $(date +%s) x", &["echo", "$(date +%s)", "x"]), ("a; b", &["a"]), ("cmd 2>/dev/null", &["cmd"]),
-            ("x`a b`y", &["x`a b`y"]), ("  a\n b ", &["a", "b"]),
+            ("a b \"c d\"", &["a", "b", "c d"]),
+            ("", &[]),
+            ("''", &[""]),
+            ("a\\ b", &["a b"]),
+            ("'a\\b'", &["a\\b"]),
+            ("echo $(date +%s) x", &["echo", "$(date +%s)", "x"]),
+            ("a; b", &["a"]),
+            ("cmd 2>/dev/null", &["cmd"]),
+            ("x`a b`y", &["x`a b`y"]),
+            ("  a\n b ", &["a", "b"]),
         ];
         for (line, words) in table {
             assert_eq!(split(line).unwrap().words, *words, "{line}");

@@ -56,7 +56,10 @@ pub fn parse(spec: &str) -> Result<Vec<Port>, PortError> {
     if target.is_empty() {
         return Err(PortError::NoTarget(spec.to_owned()));
     }
-    let host_ip = host_ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(host_ip);
+    let host_ip = host_ip
+        .strip_prefix('[')
+        .and_then(|ip| ip.strip_suffix(']'))
+        .unwrap_or(host_ip);
     if !host_ip.is_empty() && host_ip.parse::<std::net::IpAddr>().is_err() {
         return Err(PortError::Address(host_ip.to_owned()));
     }
@@ -65,7 +68,11 @@ pub fn parse(spec: &str) -> Result<Vec<Port>, PortError> {
         return Err(PortError::Protocol(protocol));
     }
     let inside = range(target)?;
-    let outside = if published.is_empty() { None } else { Some(range(published)?) };
+    let outside = if published.is_empty() {
+        None
+    } else {
+        Some(range(published)?)
+    };
     let length = inside.1 - inside.0;
     if outside.is_some_and(|outside| outside.1 - outside.0 != length) && length != 0 {
         return Err(PortError::Lengths(spec.to_owned()));
@@ -89,7 +96,9 @@ pub fn parse(spec: &str) -> Result<Vec<Port>, PortError> {
 }
 
 fn split(spec: &str) -> (&str, &str, &str) {
-    let Some((rest, target)) = spec.rsplit_once(':') else { return ("", "", spec) };
+    let Some((rest, target)) = spec.rsplit_once(':') else {
+        return ("", "", spec);
+    };
     match rest.rsplit_once(':') {
         None => ("", rest, target),
         Some((ip, published)) => (ip, published, target),
@@ -99,20 +108,30 @@ fn split(spec: &str) -> (&str, &str, &str) {
 fn range(text: &str) -> Result<(u16, u16), PortError> {
     let wrong = || PortError::Number(text.to_owned());
     let number = |text: &str| -> Result<u16, PortError> {
-        if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().map_err(|_| wrong()) } else { Err(wrong()) }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().map_err(|_| wrong())
+        } else {
+            Err(wrong())
+        }
     };
     match text.split_once('-') {
         None => number(text).map(|port| (port, port)),
         Some((first, last)) => {
             let (first, last) = (number(first)?, number(last)?);
-            if last < first { Err(wrong()) } else { Ok((first, last)) }
+            if last < first {
+                Err(wrong())
+            } else {
+                Ok((first, last))
+            }
         }
     }
 }
 
 /// Replaces short forms in a list of ports.
 pub(super) fn expand_all(node: &mut Node, sink: &mut Sink) {
-    let Value::Seq(items) = &mut node.value else { return };
+    let Value::Seq(items) = &mut node.value else {
+        return;
+    };
     let mut ports: Vec<Node> = Vec::with_capacity(items.len());
     for mut item in std::mem::take(items) {
         let spec = match &item.value {
@@ -143,7 +162,10 @@ pub(super) fn expand_all(node: &mut Node, sink: &mut Sink) {
 
 impl Port {
     fn to_node(&self, from: &Node) -> Node {
-        let mut node = Node { value: Value::Map(Map::new()), ..from.clone() };
+        let mut node = Node {
+            value: Value::Map(Map::new()),
+            ..from.clone()
+        };
         let text = |text: &str| from.with(Value::String(text.to_owned()));
         node.set("mode", text("ingress"));
         if !self.host_ip.is_empty() {
@@ -163,7 +185,10 @@ mod tests {
     use super::*;
 
     fn shown(spec: &str) -> Result<Vec<String>, PortError> {
-        Ok(parse(spec)?.into_iter().map(|p| format!("{}|{}|{}/{}", p.host_ip, p.published, p.target, p.protocol)).collect())
+        Ok(parse(spec)?
+            .into_iter()
+            .map(|p| format!("{}|{}|{}/{}", p.host_ip, p.published, p.target, p.protocol))
+            .collect())
     }
 
     #[test]
@@ -172,7 +197,10 @@ mod tests {
             ("80", &["||80/tcp"]),
             ("80:8080/udp", &["|80|8080/udp"]),
             ("127.0.0.1::90", &["127.0.0.1||90/tcp"]),
-            ("3000-3002:4000-4002", &["|3000|4000/tcp", "|3001|4001/tcp", "|3002|4002/tcp"]),
+            (
+                "3000-3002:4000-4002",
+                &["|3000|4000/tcp", "|3001|4001/tcp", "|3002|4002/tcp"],
+            ),
             ("8000-9000:80", &["|8000-9000|80/tcp"]),
             ("[::1]:80:80", &["::1|80|80/tcp"]),
             ("::1:80:80", &["::1|80|80/tcp"]),
@@ -182,7 +210,10 @@ mod tests {
         for (spec, expected) in table {
             assert_eq!(shown(spec).unwrap(), *expected, "{spec}");
         }
-        for spec in ["", ":", "80:", "a", "80:a", "70000", "3-2", "1-3:1-2", "x:1:1", "80/xyz", "-", "1-", "+80"] {
+        for spec in [
+            "", ":", "80:", "a", "80:a", "70000", "3-2", "1-3:1-2", "x:1:1", "80/xyz", "-", "1-",
+            "+80",
+        ] {
             assert!(parse(spec).is_err(), "{spec}");
         }
     }

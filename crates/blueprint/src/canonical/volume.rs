@@ -45,7 +45,11 @@ pub fn parse(spec: &str) -> Result<Mount, MountError> {
         return Err(MountError::Empty);
     }
     if spec.len() <= 2 {
-        return Ok(Mount { target: spec.to_owned(), bare: true, ..Mount::default() });
+        return Ok(Mount {
+            target: spec.to_owned(),
+            bare: true,
+            ..Mount::default()
+        });
     }
     let mut mount = Mount::default();
     let parts = split(spec);
@@ -74,7 +78,8 @@ fn split(spec: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for c in spec.chars() {
         let current = parts.last_mut().map_or("", |part| part.as_str());
-        let drive = c == ':' && current.chars().count() == 1 && current.chars().all(char::is_alphabetic);
+        let drive =
+            c == ':' && current.chars().count() == 1 && current.chars().all(char::is_alphabetic);
         if c == ':' && !drive {
             parts.push(String::new());
         } else if let Some(part) = parts.last_mut() {
@@ -105,7 +110,8 @@ impl Mount {
         match chars.next() {
             Some('.' | '/' | '~') => true,
             Some(first) => {
-                self.source.starts_with("\\\\") || (first.is_alphabetic() && chars.next() == Some(':'))
+                self.source.starts_with("\\\\")
+                    || (first.is_alphabetic() && chars.next() == Some(':'))
             }
             None => false,
         }
@@ -113,7 +119,10 @@ impl Mount {
 
     /// The long form, standing where the short one stood.
     pub(super) fn to_node(&self, from: &Node) -> Node {
-        let mut node = Node { value: Value::Map(Map::new()), ..from.clone() };
+        let mut node = Node {
+            value: Value::Map(Map::new()),
+            ..from.clone()
+        };
         let text = |text: &str| from.with(Value::String(text.to_owned()));
         let bind = self.is_bind();
         node.set("type", text(if bind { "bind" } else { "volume" }));
@@ -124,7 +133,10 @@ impl Mount {
         if self.read_only {
             node.set("read_only", from.with(Value::Bool(true)));
         }
-        let mut settings = Node { value: Value::Map(Map::new()), ..from.clone() };
+        let mut settings = Node {
+            value: Value::Map(Map::new()),
+            ..from.clone()
+        };
         if bind || self.propagation.is_some() || self.selinux.is_some() {
             if let Some(selinux) = &self.selinux {
                 settings.set("selinux", text(selinux));
@@ -155,13 +167,27 @@ mod tests {
     #[test]
     fn short_forms_are_read_as_compose_reads_them() {
         let table = [
-            ("data:/b:ro,z", "data", "/b", false), ("/d", "", "/d", false), ("./a:/a", "./a", "/a", true),
-            ("~/a:/a", "~/a", "/a", true), ("a:/a", "", "a:/a", false), ("v:/c:nocopy", "v:/c", "nocopy", true),
-            ("C:\\x:/x", "C:\\x", "/x", true), ("\\\\pipe:/x", "\\\\pipe", "/x", true), ("/srv", "", "/srv", false),
+            ("data:/b:ro,z", "data", "/b", false),
+            ("/d", "", "/d", false),
+            ("./a:/a", "./a", "/a", true),
+            ("~/a:/a", "~/a", "/a", true),
+            ("a:/a", "", "a:/a", false),
+            ("v:/c:nocopy", "v:/c", "nocopy", true),
+            ("C:\\x:/x", "C:\\x", "/x", true),
+            ("\\\\pipe:/x", "\\\\pipe", "/x", true),
+            ("/srv", "", "/srv", false),
         ];
         for (spec, source, target, bind) in table {
             let mount = parse(spec).unwrap();
-            assert_eq!((mount.source.as_str(), mount.target.as_str(), mount.is_bind()), (source, target, bind), "{spec}");
+            assert_eq!(
+                (
+                    mount.source.as_str(),
+                    mount.target.as_str(),
+                    mount.is_bind()
+                ),
+                (source, target, bind),
+                "{spec}"
+            );
         }
         for spec in ["", "aa::/b", ":/bb", "/aa:/b:ro:rw", "aa:"] {
             assert!(parse(spec).is_err(), "{spec}");

@@ -68,7 +68,12 @@ impl Field {
 }
 
 const fn field(key: &'static str, form: Form) -> Field {
-    Field { key, printed: None, form, keep: Keep::IfSet }
+    Field {
+        key,
+        printed: None,
+        form,
+        keep: Keep::IfSet,
+    }
 }
 const fn text(key: &'static str) -> Field {
     field(key, Form::Text)
@@ -231,15 +236,30 @@ static BLKIO: &[Field] = &[
     field("device_write_iops", Form::List(&Form::Object(RATE))),
 ];
 
-static WEIGHT: &[Field] =
-    &[present("path", Form::Text).renamed("Path"), present("weight", Form::Number).renamed("Weight")];
-static RATE: &[Field] = &[present("path", Form::Text).renamed("Path"), present("rate", Form::Bytes).renamed("Rate")];
+static WEIGHT: &[Field] = &[
+    present("path", Form::Text).renamed("Path"),
+    present("weight", Form::Number).renamed("Weight"),
+];
+static RATE: &[Field] = &[
+    present("path", Form::Text).renamed("Path"),
+    present("rate", Form::Bytes).renamed("Rate"),
+];
 
-static GRANT: &[Field] = &[text("source"), text("target"), text("uid"), text("gid"), present("mode", Form::Mode)];
+static GRANT: &[Field] = &[
+    text("source"),
+    text("target"),
+    text("uid"),
+    text("gid"),
+    present("mode", Form::Mode),
+];
 
 static CREDENTIAL: &[Field] = &[text("config"), text("file"), text("registry")];
 
-static DEPENDENCY: &[Field] = &[text("condition"), field("restart", Form::Flag), present("required", Form::Flag)];
+static DEPENDENCY: &[Field] = &[
+    text("condition"),
+    field("restart", Form::Flag),
+    present("required", Form::Flag),
+];
 
 static DEPLOY: &[Field] = &[
     text("mode"),
@@ -262,7 +282,10 @@ static UPDATE: &[Field] = &[
     text("order"),
 ];
 
-static RESOURCES: &[Field] = &[present("limits", Form::Object(RESOURCE)), present("reservations", Form::Object(RESOURCE))];
+static RESOURCES: &[Field] = &[
+    present("limits", Form::Object(RESOURCE)),
+    present("reservations", Form::Object(RESOURCE)),
+];
 
 static RESOURCE: &[Field] = &[
     field("cpus", Form::Float),
@@ -349,9 +372,17 @@ static MOUNT: &[Field] = &[
     present("image", Form::Object(IMAGE)),
 ];
 
-static BIND: &[Field] =
-    &[text("selinux"), text("propagation"), field("create_host_path", Form::Flag), text("recursive")];
-static MOUNT_VOLUME: &[Field] = &[field("labels", Form::TextMap), field("nocopy", Form::Flag), text("subpath")];
+static BIND: &[Field] = &[
+    text("selinux"),
+    text("propagation"),
+    field("create_host_path", Form::Flag),
+    text("recursive"),
+];
+static MOUNT_VOLUME: &[Field] = &[
+    field("labels", Form::TextMap),
+    field("nocopy", Form::Flag),
+    text("subpath"),
+];
 static TMPFS: &[Field] = &[field("size", Form::Bytes), field("mode", Form::Number)];
 static IMAGE: &[Field] = &[text("subpath")];
 
@@ -370,8 +401,16 @@ pub(super) static NETWORK: &[Field] = &[
     present("enable_ipv6", Form::Flag),
 ];
 
-static IPAM: &[Field] = &[text("driver"), field("config", Form::List(&Form::Object(POOL)))];
-static POOL: &[Field] = &[text("subnet"), text("gateway"), text("ip_range"), field("aux_addresses", Form::TextMap)];
+static IPAM: &[Field] = &[
+    text("driver"),
+    field("config", Form::List(&Form::Object(POOL))),
+];
+static POOL: &[Field] = &[
+    text("subnet"),
+    text("gateway"),
+    text("ip_range"),
+    field("aux_addresses", Form::TextMap),
+];
 
 pub(super) static VOLUME: &[Field] = &[
     text("name"),

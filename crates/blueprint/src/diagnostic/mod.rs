@@ -44,7 +44,10 @@ impl Diagnostic {
         Self {
             code,
             message: message.into(),
-            primary: Label { span, text: String::new() },
+            primary: Label {
+                span,
+                text: String::new(),
+            },
             secondary: Vec::new(),
             help: None,
         }
@@ -59,7 +62,10 @@ impl Diagnostic {
     #[must_use]
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         if span.is_known() {
-            self.secondary.push(Label { span, text: text.into() });
+            self.secondary.push(Label {
+                span,
+                text: text.into(),
+            });
         }
         self
     }
@@ -93,7 +99,11 @@ impl Diagnostic {
             format!("{} [{}]", self.message, self.code),
         );
         problem.remedy = self.help.clone();
-        problem.place = self.primary.span.is_known().then(|| sources.place(self.primary.span));
+        problem.place = self
+            .primary
+            .span
+            .is_known()
+            .then(|| sources.place(self.primary.span));
         problem
     }
 }
@@ -110,7 +120,11 @@ pub struct Sink {
 impl Sink {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let key = (diagnostic.code, diagnostic.primary.span, diagnostic.message.clone());
+        let key = (
+            diagnostic.code,
+            diagnostic.primary.span,
+            diagnostic.message.clone(),
+        );
         if self.seen.contains(&key) {
             return;
         }
@@ -131,7 +145,9 @@ impl Sink {
     /// Whether a mistake was found after which the document is not whole, so that checks over all of it would
     /// report what is only missing because of that mistake.
     pub fn has_structural_errors(&self) -> bool {
-        self.all.iter().any(|diagnostic| diagnostic.severity() == Severity::Error && !diagnostic.code.is_local())
+        self.all.iter().any(|diagnostic| {
+            diagnostic.severity() == Severity::Error && !diagnostic.code.is_local()
+        })
     }
     /// How many mistakes were found.
     pub fn errors(&self) -> usize {
@@ -139,7 +155,8 @@ impl Sink {
     }
     /// The diagnostics in the order of their places, and how many more there were.
     pub fn finish(mut self) -> (Vec<Diagnostic>, usize) {
-        self.all.sort_by(|a, b| (a.severity(), a.primary.span).cmp(&(b.severity(), b.primary.span)));
+        self.all
+            .sort_by_key(|one| (one.severity(), one.primary.span));
         (self.all, self.dropped)
     }
 }
@@ -150,10 +167,14 @@ mod tests {
 
     #[test]
     fn every_code_is_used_once_and_explained() {
-        let codes: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let codes: std::collections::BTreeSet<_> =
+            Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), Code::ALL.len());
         for code in Code::ALL {
-            assert!(code.title().ends_with('.') && code.explanation().ends_with('.'), "{code}");
+            assert!(
+                code.title().ends_with('.') && code.explanation().ends_with('.'),
+                "{code}"
+            );
             assert_eq!(Code::parse(code.as_str()), Some(*code));
         }
     }

@@ -17,7 +17,12 @@ pub struct Render {
 }
 
 /// All diagnostics, one below the other, with how many more there were.
-pub fn render_all(diagnostics: &[Diagnostic], dropped: usize, sources: &Sources, how: Render) -> String {
+pub fn render_all(
+    diagnostics: &[Diagnostic],
+    dropped: usize,
+    sources: &Sources,
+    how: Render,
+) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics {
         out.push_str(&render(diagnostic, sources, how));
@@ -36,89 +41,136 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, how: Render) -> String
         Severity::Error => ("error", RED),
         Severity::Warning => ("warning", YELLOW),
     };
-    let mut out = String::new();
-    let head = format!("{word}[{}]: {}", diagnostic.code, printable(&diagnostic.message, false));
-    for (index, line) in wrap(&head, WIDTH, 2).into_iter().enumerate() {
-        let colored = if index == 0 {
-            let prefix = format!("{word}[{}]", diagnostic.code);
-            let rest = line.strip_prefix(&prefix).unwrap_or(&line).to_owned();
-            format!("{}{}", paint.on(style, &prefix), paint.on(BOLD, &rest))
-        } else {
-            paint.on(BOLD, &line)
-        };
-        let _ = writeln!(out, "{colored}");
-    }
     let labels: Vec<(&Label, bool)> = std::iter::once((&diagnostic.primary, true))
         .chain(diagnostic.secondary.iter().map(|label| (label, false)))
         .filter(|(label, _)| label.span.is_known())
         .collect();
-    let gutter = labels.iter().map(|(label, _)| label.span.start.line.to_string().len()).max().unwrap_or(1);
+    let lines = labels.iter().map(|(label, _)| label.span.start.line);
+    let gutter = lines.max().unwrap_or(1).to_string().len();
+    let mut out = String::new();
+    head(&mut out, diagnostic, word, style, &paint);
     for (index, (label, primary)) in labels.iter().enumerate() {
-        snippet(&mut out, label, Look { primary: *primary, first: index == 0, gutter, style }, sources, &paint);
+        let look = Look {
+            arrow: if index == 0 { "-->" } else { ":::" },
+            gutter,
+            style: primary.then_some(style),
+        };
+        snippet(&mut out, label, look, sources, &paint);
     }
-    if let Some(help) = &diagnostic.help {
-        let lead = format!("{:gutter$} = help: ", "");
-        for (index, line) in wrap(&printable(help, false), WIDTH - lead.len(), 0).into_iter().enumerate() {
-            if index == 0 {
-                let _ = writeln!(out, "{:gutter$} {} {line}", "", paint.on(CYAN, "= help:"));
-            } else {
-                let _ = writeln!(out, "{:width$}{line}", "", width = lead.len());
-            }
-        }
+    if let Some(text) = &diagnostic.help {
+        help(&mut out, text, gutter, &paint);
     }
     out
 }
 
+fn head(out: &mut String, diagnostic: &Diagnostic, word: &str, style: &str, paint: &Paint) {
+    let prefix = format!("{word}[{}]", diagnostic.code);
+    let text = format!("{prefix}: {}", printable(&diagnostic.message, false));
+    for (index, line) in wrap(&text, WIDTH, 2).into_iter().enumerate() {
+        let rest = line.strip_prefix(&prefix).filter(|_| index == 0);
+        let _ = match rest {
+            Some(rest) => writeln!(out, "{}{}", paint.on(style, &prefix), paint.on(BOLD, rest)),
+            None => writeln!(out, "{}", paint.on(BOLD, &line)),
+        };
+    }
+}
+
+fn help(out: &mut String, text: &str, gutter: usize, paint: &Paint) {
+    let lead = format!("{:gutter$} = help: ", "");
+    let lines = wrap(&printable(text, false), WIDTH - lead.len(), 0);
+    for (index, line) in lines.into_iter().enumerate() {
+        let _ = if index == 0 {
+            writeln!(out, "{:gutter$} {} {line}", "", paint.on(CYAN, "= help:"))
+        } else {
+            writeln!(out, "{:width$}{line}", "", width = lead.len())
+        };
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Look {
-    primary: bool,
-    first: bool,
+    arrow: &'static str,
     gutter: usize,
-    style: &'static str,
+    /// Of the primary place; others have none.
+    style: Option<&'static str>,
 }
 
 fn snippet(out: &mut String, label: &Label, look: Look, sources: &Sources, paint: &Paint) {
-    let Look { primary, first, gutter, style } = look;
-    let place = sources.place(label.span);
-    let arrow = if first { "-->" } else { ":::" };
-    let _ = writeln!(out, "{:gutter$}{} {}", "", paint.on(CYAN, arrow), printable(&place.to_string(), false));
-    let Some(line) = sources.line(label.span.file, label.span.start.line) else { return };
+    let gutter = look.gutter;
+    let place = printable(&sources.place(label.span).to_string(), false);
+    let _ = writeln!(out, "{:gutter$}{} {place}", "", paint.on(CYAN, look.arrow));
+    let Some(line) = sources.line(label.span.file, label.span.start.line) else {
+        return;
+    };
     let bar = paint.on(CYAN, "|");
     let room = WIDTH - gutter - 3;
     let (shown, shift) = window(line, label.span.start.column as usize, room);
-    let _ = writeln!(out, "{:gutter$} {bar}", "");
+    let shown = shown.trim_end();
     let number = format!("{:>gutter$}", label.span.start.line);
-    let _ = writeln!(out, "{} {bar} {}", paint.on(CYAN, &number), shown.trim_end());
-    let start = (label.span.start.column as usize).saturating_sub(1).saturating_sub(shift).min(room - 1);
-    let to_end = shown.trim_end().chars().count().saturating_sub(start).max(1);
+    let _ = writeln!(out, "{:gutter$} {bar}", "");
+    let _ = writeln!(out, "{} {bar} {shown}", paint.on(CYAN, &number));
+    let column = label.span.start.column as usize;
+    let start = column.saturating_sub(1).saturating_sub(shift).min(room - 1);
+    let to_end = shown.chars().count().saturating_sub(start).max(1);
     let length = if label.span.end.line == label.span.start.line {
-        (label.span.end.column as usize).saturating_sub(label.span.start.column as usize).clamp(1, to_end)
+        (label.span.end.column as usize)
+            .saturating_sub(column)
+            .clamp(1, to_end)
     } else {
         to_end
     };
-    let mark = if primary { "^" } else { "-" }.repeat(length);
-    let mark = paint.on(if primary { style } else { CYAN }, &mark);
+    underline(out, label, look, (start, length, room), paint);
+}
+
+/// The marks below a line, and the words of the label beside or below them.
+fn underline(
+    out: &mut String,
+    label: &Label,
+    look: Look,
+    (start, length, room): (usize, usize, usize),
+    paint: &Paint,
+) {
+    let gutter = look.gutter;
+    let bar = paint.on(CYAN, "|");
+    let mark = if look.style.is_some() { "^" } else { "-" }.repeat(length);
+    let mark = paint.on(look.style.unwrap_or(CYAN), &mark);
     let text = printable(&label.text, false);
     if text.is_empty() || start + length + 1 + text.chars().count() <= room {
-        let _ = writeln!(out, "{}", format!("{:gutter$} {bar} {:start$}{mark} {text}", "", "").trim_end());
-    } else {
-        let _ = writeln!(out, "{:gutter$} {bar} {:start$}{mark}", "", "");
-        for line in wrap(&text, room.saturating_sub(start).max(30), 0) {
-            let indent = start.min(room.saturating_sub(30));
-            let _ = writeln!(out, "{:gutter$} {bar} {:indent$}{line}", "", "");
-        }
+        let line = format!("{:gutter$} {bar} {:start$}{mark} {text}", "", "");
+        let _ = writeln!(out, "{}", line.trim_end());
+        return;
+    }
+    let _ = writeln!(out, "{:gutter$} {bar} {:start$}{mark}", "", "");
+    let indent = start.min(room.saturating_sub(30));
+    for line in wrap(&text, room.saturating_sub(start).max(30), 0) {
+        let _ = writeln!(out, "{:gutter$} {bar} {:indent$}{line}", "", "");
     }
 }
 
 /// The part of a line that fits and shows the column, with tabs as one space; and how many characters
 /// were cut off before it.
 fn window(line: &str, column: usize, room: usize) -> (String, usize) {
-    let clean: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1 << 20).collect();
+    let clean: Vec<char> = line
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(1 << 20)
+        .collect();
     if clean.len() <= room {
         return (clean.into_iter().collect(), 0);
     }
-    let shift = if column + 10 > room { (column - 1).saturating_sub(room / 2).min(clean.len() - room) } else { 0 };
-    (clean[shift..(shift + room).min(clean.len())].iter().collect(), shift)
+    let shift = if column + 10 > room {
+        (column - 1)
+            .saturating_sub(room / 2)
+            .min(clean.len() - room)
+    } else {
+        0
+    };
+    (
+        clean[shift..(shift + room).min(clean.len())]
+            .iter()
+            .collect(),
+        shift,
+    )
 }
 
 /// Breaks text at spaces; lines after the first are indented. Words that do not fit stay whole.
@@ -151,6 +203,10 @@ struct Paint(bool);
 
 impl Paint {
     fn on(&self, style: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\u{1b}[{style}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

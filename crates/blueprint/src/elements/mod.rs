@@ -195,14 +195,21 @@ impl<'a> Build<'a> {
             .into_iter()
             .partition(|warning| warning.code == Code::PartlyCarriedOut);
         // Goals that are not acted upon were announced as such.
-        let goal = |warning: &Diagnostic| warning.message.ends_with(".autoscale`") || warning.message.ends_with(".objective`");
-        ignored.into_iter().filter(|warning| !goal(warning)).for_each(|warning| self.say(warning));
+        let goal = |warning: &Diagnostic| {
+            warning.message.ends_with(".autoscale`") || warning.message.ends_with(".objective`")
+        };
+        ignored
+            .into_iter()
+            .filter(|warning| !goal(warning))
+            .for_each(|warning| self.say(warning));
         self.partly(&partial);
     }
 
     /// Most of what is carried out in part matters to few: one line says where to look.
     fn partly(&mut self, warnings: &[Diagnostic]) {
-        let Some(first) = warnings.first() else { return };
+        let Some(first) = warnings.first() else {
+            return;
+        };
         let keys: std::collections::BTreeSet<String> = warnings
             .iter()
             .filter_map(|warning| warning.message.split('`').nth(1)?.rsplit('.').next())

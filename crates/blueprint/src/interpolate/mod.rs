@@ -17,7 +17,11 @@ pub use text::{Lookup, Outcome, TextError, compose_only, interpolate};
 pub fn document(root: &mut Node, variables: &BTreeMap<String, String>, sink: &mut Sink) {
     let lookup = |name: &str| variables.get(name).map(String::as_str);
     let shape = Shape::Object(&TOP);
-    let mut walk = Walk { lookup: &lookup, sink, path: Vec::new() };
+    let mut walk = Walk {
+        lookup: &lookup,
+        sink,
+        path: Vec::new(),
+    };
     if let Some(map) = root.as_map_mut() {
         for (key, entry) in map.iter_mut() {
             walk.path.push(key.clone());
@@ -47,7 +51,10 @@ impl Walk<'_> {
             }
             Value::Map(map) => {
                 let definitions = self.path.len() == 2 && self.path[0] == "workflows";
-                for (key, entry) in map.iter_mut().filter(|(key, _)| !(definitions && key.as_str() == "definition")) {
+                for (key, entry) in map
+                    .iter_mut()
+                    .filter(|(key, _)| !(definitions && key.as_str() == "definition"))
+                {
                     self.path.push(key.clone());
                     self.value(&mut entry.node, shape.and_then(|shape| shape.child(key)));
                     self.path.pop();
@@ -58,15 +65,22 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, node: &mut Node, shape: Option<&'static Shape>) {
-        let Value::String(text) = &node.value else { return };
+        let Value::String(text) = &node.value else {
+            return;
+        };
         match interpolate(text, self.lookup) {
             Err(error) => {
                 self.sink.push(self.mistake(node, text, &error));
                 node.value = Value::Invalid;
             }
-            Ok(Outcome { mut parts, unset, used }) => {
+            Ok(Outcome {
+                mut parts,
+                unset,
+                used,
+            }) => {
                 for name in unset {
-                    let message = format!("the variable `{name}` is not set; nothing is put in its place");
+                    let message =
+                        format!("the variable `{name}` is not set; nothing is put in its place");
                     self.sink.push(
                         Diagnostic::new(Code::VariableNotSet, node.span, message)
                             .help(format!("set it, or give a default: ${{{name}:-default}}")),
@@ -85,27 +99,42 @@ impl Walk<'_> {
         let place = path::shown(&self.path);
         match error {
             TextError::Invalid(_) => {
-                let diagnostic =
-                    Diagnostic::new(Code::BadInterpolation, node.span, format!("`{place}`: {error}"));
+                let diagnostic = Diagnostic::new(
+                    Code::BadInterpolation,
+                    node.span,
+                    format!("`{place}`: {error}"),
+                );
                 match suggestion(text) {
                     Some(help) => diagnostic.help(help),
-                    None => diagnostic.help("write `$$` for a literal `$`; expressions have a space: ${ .inputs.name }"),
+                    None => diagnostic.help(
+                        "write `$$` for a literal `$`; expressions have a space: ${ .inputs.name }",
+                    ),
                 }
             }
-            TextError::Required { name, .. } => {
-                Diagnostic::new(Code::RequiredVariable, node.span, format!("`{place}`: {error}"))
-                    .help(format!("set `{name}` in the environment or in .env"))
-            }
-            TextError::Expression(_) => Diagnostic::new(Code::BadExpression, node.span, format!("`{place}`: {error}"))
-                .help("put the whole text in single quotes: '${ … }'"),
-            TextError::TooLarge => {
-                Diagnostic::new(Code::InterpolationTooDeep, node.span, format!("`{place}`: {error}"))
-            }
+            TextError::Required { name, .. } => Diagnostic::new(
+                Code::RequiredVariable,
+                node.span,
+                format!("`{place}`: {error}"),
+            )
+            .help(format!("set `{name}` in the environment or in .env")),
+            // The message says what to do.
+            TextError::Expression(_) => Diagnostic::new(
+                Code::BadExpression,
+                node.span,
+                format!("`{place}`: {error}"),
+            ),
+            TextError::TooLarge => Diagnostic::new(
+                Code::InterpolationTooDeep,
+                node.span,
+                format!("`{place}`: {error}"),
+            ),
         }
     }
 
     fn cast(&mut self, node: &Node, text: String, shape: Option<&'static Shape>) -> Value {
-        let Some(cast) = shape.and_then(Shape::cast) else { return Value::String(text) };
+        let Some(cast) = shape.and_then(Shape::cast) else {
+            return Value::String(text);
+        };
         let wanted = match cast {
             Cast::Int => match text.parse::<i64>() {
                 Ok(value) => return Value::Int(value.into()),
@@ -124,14 +153,20 @@ impl Walk<'_> {
             },
         };
         // A default object such as `external: {name: x}` is no text and never comes here.
-        let message = format!("`{}` must be {wanted}, not `{text}`", path::shown(&self.path));
-        self.sink.push(Diagnostic::new(Code::BadCast, node.span, message));
+        let message = format!(
+            "`{}` must be {wanted}, not `{text}`",
+            path::shown(&self.path)
+        );
+        self.sink
+            .push(Diagnostic::new(Code::BadCast, node.span, message));
         Value::Invalid
     }
 
     fn boolean_word(&mut self, node: &Node, text: &str, value: bool) -> Value {
         let message = format!("`{text}` is taken as `{value}`");
-        self.sink.push(Diagnostic::new(Code::BooleanWord, node.span, message).help(format!("write `{value}`")));
+        self.sink.push(
+            Diagnostic::new(Code::BooleanWord, node.span, message).help(format!("write `{value}`")),
+        );
         Value::Bool(value)
     }
 }
@@ -140,5 +175,7 @@ impl Walk<'_> {
 fn suggestion(text: &str) -> Option<String> {
     let at = text.find("${.").or_else(|| text.find("${("))?;
     let inner = text[at + 2..].split('}').next()?;
-    Some(format!("an expression has a space after the brace: ${{ {inner} }}"))
+    Some(format!(
+        "an expression has a space after the brace: ${{ {inner} }}"
+    ))
 }

@@ -54,12 +54,15 @@ pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<Outcome, TextError>
     if !text.contains('$') {
         return Ok(plain(text));
     }
-    let parts = consort_expression::template::scan(text).map_err(|error| TextError::Expression(error.to_string()))?;
+    let parts = consort_expression::template::scan(text)
+        .map_err(|error| TextError::Expression(error.to_string()))?;
     let mut units = Vec::with_capacity(text.len());
     let mut expressions = Vec::new();
     for part in &parts {
         match part {
-            consort_expression::template::Part::Text(range) => units.extend(text[range.clone()].chars().map(Unit::Char)),
+            consort_expression::template::Part::Text(range) => {
+                units.extend(text[range.clone()].chars().map(Unit::Char))
+            }
             consort_expression::template::Part::Expression { inner, .. } => {
                 units.push(Unit::Expression(expressions.len()));
                 expressions.push(text[inner.clone()].trim().to_owned());
@@ -86,11 +89,20 @@ pub fn compose_only(text: &str, lookup: Lookup<'_>) -> Result<(String, Vec<Strin
 }
 
 fn plain(text: &str) -> Outcome {
-    Outcome { parts: vec![TextPart::Text(text.to_owned())], unset: Vec::new(), used: false }
+    Outcome {
+        parts: vec![TextPart::Text(text.to_owned())],
+        unset: Vec::new(),
+        used: false,
+    }
 }
 
 fn run(units: &[Unit], expressions: &[String], lookup: Lookup<'_>) -> Result<Outcome, TextError> {
-    let mut machine = Machine { lookup, out: Vec::new(), unset: Vec::new(), used: false };
+    let mut machine = Machine {
+        lookup,
+        out: Vec::new(),
+        unset: Vec::new(),
+        used: false,
+    };
     machine.text(units, 0)?;
     let mut parts: Vec<TextPart> = Vec::new();
     for unit in machine.out {
@@ -98,14 +110,20 @@ fn run(units: &[Unit], expressions: &[String], lookup: Lookup<'_>) -> Result<Out
             (Unit::Char(c), Some(TextPart::Text(text))) => text.push(c),
             (Unit::Char(c), _) => parts.push(TextPart::Text(c.to_string())),
             (Unit::Expression(index), _) => {
-                parts.push(TextPart::Expression(expressions.get(index).cloned().unwrap_or_default()));
+                parts.push(TextPart::Expression(
+                    expressions.get(index).cloned().unwrap_or_default(),
+                ));
             }
         }
     }
     if parts.is_empty() {
         parts.push(TextPart::Text(String::new()));
     }
-    Ok(Outcome { parts, unset: machine.unset, used: machine.used })
+    Ok(Outcome {
+        parts,
+        unset: machine.unset,
+        used: machine.used,
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +224,9 @@ impl Machine<'_> {
             _ => return Err(invalid()),
         };
         let word = end + usize::from(colon) + 1;
-        let close = closing(units, at).filter(|close| *close >= word).ok_or_else(invalid)?;
+        let close = closing(units, at)
+            .filter(|close| *close >= word)
+            .ok_or_else(invalid)?;
         self.operation(&name, operator, colon, &units[word..close], depth)?;
         Ok(close + 1)
     }
@@ -223,13 +243,18 @@ impl Machine<'_> {
         // With a colon, empty counts as unset.
         let present = value.filter(|value| !colon || !value.is_empty());
         match (operator, present) {
-            (Operator::Alternative, Some(_)) | (Operator::Default, None) => self.text(word, depth + 1),
+            (Operator::Alternative, Some(_)) | (Operator::Default, None) => {
+                self.text(word, depth + 1)
+            }
             (Operator::Alternative, None) => Ok(()),
             (Operator::Required, None) => {
                 let mark = self.out.len();
                 self.text(word, depth + 1)?;
                 let reason = text_of(&self.out.split_off(mark));
-                Err(TextError::Required { name: name.to_owned(), reason })
+                Err(TextError::Required {
+                    name: name.to_owned(),
+                    reason,
+                })
             }
             (Operator::Default | Operator::Required, Some(value)) => {
                 self.used = true;
@@ -325,34 +350,85 @@ mod tests {
     #[test]
     fn the_table_of_the_compose_grammar_holds() {
         let table = [
-            ("${U:-a:-b}", "a:-b"), ("${U-x?y}", "x?y"), ("${EMPTY?m}", ""), ("${U:-{\"a\":1}}", "{\"a\":1}"),
-            ("${U:-}}", "}"), ("${U:-a}b}", "ab}"), ("${FOO:-x}-${B:-y}", "first-y"), ("${U:-$$x}", "$x"),
-            ("$$$FOO", "$first"), ("^x$", "^x$"), ("a $ b", "a $ b"), ("$1A", "$1A"), ("$(cmd)", "$(cmd)"),
-            ("$[a]", "$[a]"), ("$.x", "$.x"), ("{{ a }}", "{{ a }}"), ("#{a}", "#{a}"), ("@{a}", "@{a}"), ("$ref", ""),
-            ("${EMPTY:-d}", "d"), ("${EMPTY-d}", ""), ("${FOO:+o}", "o"), ("${EMPTY:+o}", ""), ("${EMPTY+o}", "o"),
-            ("${U+o}", ""), ("${FOO:-${U:?boom}}", "first"), ("${U:-${V:-${FOO}}}", "first"), ("${FOO}bar", "firstbar"),
-            ("$FOO-bar", "first-bar"), ("${U:-{}}", "{}"), ("$${FOO}", "${FOO}"), ("${U:-é}", "é"),
+            ("${U:-a:-b}", "a:-b"),
+            ("${U-x?y}", "x?y"),
+            ("${EMPTY?m}", ""),
+            ("${U:-{\"a\":1}}", "{\"a\":1}"),
+            ("${U:-}}", "}"),
+            ("${U:-a}b}", "ab}"),
+            ("${FOO:-x}-${B:-y}", "first-y"),
+            ("${U:-$$x}", "$x"),
+            ("$$$FOO", "$first"),
+            ("^x$", "^x$"),
+            ("a $ b", "a $ b"),
+            ("$1A", "$1A"),
+            ("$(cmd)", "$(cmd)"),
+            ("$[a]", "$[a]"),
+            ("$.x", "$.x"),
+            ("{{ a }}", "{{ a }}"),
+            ("#{a}", "#{a}"),
+            ("@{a}", "@{a}"),
+            ("$ref", ""),
+            ("${EMPTY:-d}", "d"),
+            ("${EMPTY-d}", ""),
+            ("${FOO:+o}", "o"),
+            ("${EMPTY:+o}", ""),
+            ("${EMPTY+o}", "o"),
+            ("${U+o}", ""),
+            ("${FOO:-${U:?boom}}", "first"),
+            ("${U:-${V:-${FOO}}}", "first"),
+            ("${FOO}bar", "firstbar"),
+            ("$FOO-bar", "first-bar"),
+            ("${U:-{}}", "{}"),
+            ("$${FOO}", "${FOO}"),
+            ("${U:-é}", "é"),
         ];
         for (input, expected) in table {
             assert_eq!(text(input).as_deref(), Ok(expected), "{input}");
-            let joined: String = parts(input).unwrap().into_iter().map(|part| match part {
-                TextPart::Text(text) => text,
-                TextPart::Expression(text) => panic!("{text}"),
-            }).collect();
+            let joined: String = parts(input)
+                .unwrap()
+                .into_iter()
+                .map(|part| match part {
+                    TextPart::Text(text) => text,
+                    TextPart::Expression(text) => panic!("{text}"),
+                })
+                .collect();
             assert_eq!(joined, expected, "{input}");
         }
     }
 
     #[test]
     fn what_compose_rejects_is_rejected() {
-        for input in ["${U:-a\nb}", "${FOO:}", "${FOO!}", "${FOO/x/y}", "${#FOO}", "${FOO[0]}", "${FOO.x}", "${}", "${", "${{ a }}", "${FOO:-x"] {
-            assert!(matches!(text(input), Err(TextError::Invalid(_))), "{input}: {:?}", text(input));
+        for input in [
+            "${U:-a\nb}",
+            "${FOO:}",
+            "${FOO!}",
+            "${FOO/x/y}",
+            "${#FOO}",
+            "${FOO[0]}",
+            "${FOO.x}",
+            "${}",
+            "${",
+            "${{ a }}",
+            "${FOO:-x",
+        ] {
+            assert!(
+                matches!(text(input), Err(TextError::Invalid(_))),
+                "{input}: {:?}",
+                text(input)
+            );
             assert!(parts(input).is_err(), "{input}");
         }
         assert!(matches!(text("${ FOO}"), Err(TextError::Invalid(_))));
         let missing = text("${U:?set U, not $FOO}").unwrap_err();
-        assert_eq!(missing.to_string(), "required variable U is missing a value: set U, not first");
-        assert_eq!(text("${EMPTY:?}").unwrap_err().to_string(), "required variable EMPTY is missing a value");
+        assert_eq!(
+            missing.to_string(),
+            "required variable U is missing a value: set U, not first"
+        );
+        assert_eq!(
+            text("${EMPTY:?}").unwrap_err().to_string(),
+            "required variable EMPTY is missing a value"
+        );
     }
 
     #[test]
@@ -390,7 +466,10 @@ mod tests {
     fn growth_is_bounded() {
         let big = "x".repeat(1 << 18);
         let lookup = |_: &str| Some(big.as_str());
-        assert_eq!(compose_only("$A$A$A$A$A", &lookup), Err(TextError::TooLarge));
+        assert_eq!(
+            compose_only("$A$A$A$A$A", &lookup),
+            Err(TextError::TooLarge)
+        );
         let deep = format!("{}{}", "${U:-".repeat(100), "}".repeat(100));
         assert!(text(&deep).is_err());
         let wide = "${U:-x".repeat(20_000);

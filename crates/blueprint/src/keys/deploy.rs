@@ -1,7 +1,7 @@
 //! `deploy` of a service.
 
 use super::common::{
-    DURATION, INT_CAST, NUMBER, NUMBER_FLOAT_CAST, PAIRS, TEXT, TEXT_LIST, CAPABLE_DEVICE, INT,
+    CAPABLE_DEVICE, DURATION, INT, INT_CAST, NUMBER, NUMBER_FLOAT_CAST, PAIRS, TEXT, TEXT_LIST,
 };
 use super::{Key, Object, Shape, sub};
 
@@ -9,15 +9,47 @@ use super::{Key, Object, Shape, sub};
 pub static DEPLOY: Object = Object {
     name: "deploy",
     groups: &[&[
-        sub("mode", TEXT, "`replicated`, or `global` for one replica per node."),
-        sub("endpoint_mode", TEXT, "`vip` for one virtual address, or `dnsrr` for one address per replica."),
+        sub(
+            "mode",
+            TEXT,
+            "`replicated`, or `global` for one replica per node.",
+        ),
+        sub(
+            "endpoint_mode",
+            TEXT,
+            "`vip` for one virtual address, or `dnsrr` for one address per replica.",
+        ),
         sub("replicas", INT_CAST, "How many instances run."),
-        sub("labels", PAIRS, "Labels of the service, not of its containers."),
-        sub("update_config", Shape::Object(&UPDATE), "How a new version is rolled out."),
-        sub("rollback_config", Shape::Object(&UPDATE), "How the old version is brought back when an update fails."),
-        sub("resources", Shape::Object(&RESOURCES), "What the instances may use and what is kept for them."),
-        sub("restart_policy", Shape::Object(&RESTART), "What happens when an instance ends."),
-        sub("placement", Shape::Object(&PLACEMENT), "On which nodes instances may run."),
+        sub(
+            "labels",
+            PAIRS,
+            "Labels of the service, not of its containers.",
+        ),
+        sub(
+            "update_config",
+            Shape::Object(&UPDATE),
+            "How a new version is rolled out.",
+        ),
+        sub(
+            "rollback_config",
+            Shape::Object(&UPDATE),
+            "How the old version is brought back when an update fails.",
+        ),
+        sub(
+            "resources",
+            Shape::Object(&RESOURCES),
+            "What the instances may use and what is kept for them.",
+        ),
+        sub(
+            "restart_policy",
+            Shape::Object(&RESTART),
+            "What happens when an instance ends.",
+        ),
+        sub(
+            "placement",
+            Shape::Object(&PLACEMENT),
+            "On which nodes instances may run.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -27,11 +59,23 @@ pub static DEPLOY: Object = Object {
 static UPDATE: Object = Object {
     name: "an update policy",
     groups: &[&[
-        sub("parallelism", INT_CAST, "How many instances change at once; 0 for all."),
+        sub(
+            "parallelism",
+            INT_CAST,
+            "How many instances change at once; 0 for all.",
+        ),
         sub("delay", DURATION, "The pause between two groups."),
         sub("failure_action", TEXT, "`pause`, `continue` or `rollback`."),
-        sub("monitor", DURATION, "How long a new instance is watched before it counts as good."),
-        sub("max_failure_ratio", NUMBER_FLOAT_CAST, "The share of failures that is borne."),
+        sub(
+            "monitor",
+            DURATION,
+            "How long a new instance is watched before it counts as good.",
+        ),
+        sub(
+            "max_failure_ratio",
+            NUMBER_FLOAT_CAST,
+            "The share of failures that is borne.",
+        ),
         sub(
             "order",
             Shape::Words(&["start-first", "stop-first"]),
@@ -46,8 +90,16 @@ static UPDATE: Object = Object {
 static RESOURCES: Object = Object {
     name: "resources",
     groups: &[&[
-        sub("limits", Shape::Object(&LIMITS), "What an instance can use at most."),
-        sub("reservations", Shape::Object(&RESERVATIONS), "What is kept for an instance."),
+        sub(
+            "limits",
+            Shape::Object(&LIMITS),
+            "What an instance can use at most.",
+        ),
+        sub(
+            "reservations",
+            Shape::Object(&RESERVATIONS),
+            "What is kept for an instance.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -59,7 +111,11 @@ const MEMORY: Key = sub("memory", TEXT, "Memory, as a size such as 512m.");
 
 static LIMITS: Object = Object {
     name: "limits",
-    groups: &[&[CPUS, MEMORY, sub("pids", INT, "How many processes and threads.")]],
+    groups: &[&[
+        CPUS,
+        MEMORY,
+        sub("pids", INT, "How many processes and threads."),
+    ]],
     required: &[],
     extensions: true,
     refused: &[],
@@ -70,8 +126,16 @@ static RESERVATIONS: Object = Object {
     groups: &[&[
         CPUS,
         MEMORY,
-        sub("generic_resources", Shape::List(&Shape::Object(&GENERIC)), "Other countable things of a node."),
-        sub("devices", Shape::List(&Shape::Object(&CAPABLE_DEVICE)), "Devices such as graphics processors."),
+        sub(
+            "generic_resources",
+            Shape::List(&Shape::Object(&GENERIC)),
+            "Other countable things of a node.",
+        ),
+        sub(
+            "devices",
+            Shape::List(&Shape::Object(&CAPABLE_DEVICE)),
+            "Devices such as graphics processors.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -80,7 +144,11 @@ static RESERVATIONS: Object = Object {
 
 static GENERIC: Object = Object {
     name: "a generic resource",
-    groups: &[&[sub("discrete_resource_spec", Shape::Object(&DISCRETE), "A thing that is counted.")]],
+    groups: &[&[sub(
+        "discrete_resource_spec",
+        Shape::Object(&DISCRETE),
+        "A thing that is counted.",
+    )]],
     required: &[],
     extensions: true,
     refused: &[],
@@ -88,7 +156,10 @@ static GENERIC: Object = Object {
 
 static DISCRETE: Object = Object {
     name: "a discrete resource",
-    groups: &[&[sub("kind", TEXT, "What is counted."), sub("value", NUMBER, "How many of it.")]],
+    groups: &[&[
+        sub("kind", TEXT, "What is counted."),
+        sub("value", NUMBER, "How many of it."),
+    ]],
     required: &[],
     extensions: true,
     refused: &[],
@@ -99,8 +170,16 @@ static RESTART: Object = Object {
     groups: &[&[
         sub("condition", TEXT, "`none`, `on-failure` or `any`."),
         sub("delay", DURATION, "The pause before a restart."),
-        sub("max_attempts", INT_CAST, "How many restarts before it counts as failed."),
-        sub("window", DURATION, "How long an instance must run for a restart to count as a success."),
+        sub(
+            "max_attempts",
+            INT_CAST,
+            "How many restarts before it counts as failed.",
+        ),
+        sub(
+            "window",
+            DURATION,
+            "How long an instance must run for a restart to count as a success.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -110,9 +189,21 @@ static RESTART: Object = Object {
 static PLACEMENT: Object = Object {
     name: "placement",
     groups: &[&[
-        sub("constraints", TEXT_LIST, "Conditions that a node must meet."),
-        sub("preferences", Shape::List(&Shape::Object(&PREFERENCE)), "How instances are spread."),
-        sub("max_replicas_per_node", INT_CAST, "How many instances one node takes."),
+        sub(
+            "constraints",
+            TEXT_LIST,
+            "Conditions that a node must meet.",
+        ),
+        sub(
+            "preferences",
+            Shape::List(&Shape::Object(&PREFERENCE)),
+            "How instances are spread.",
+        ),
+        sub(
+            "max_replicas_per_node",
+            INT_CAST,
+            "How many instances one node takes.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -121,7 +212,11 @@ static PLACEMENT: Object = Object {
 
 static PREFERENCE: Object = Object {
     name: "a placement preference",
-    groups: &[&[sub("spread", TEXT, "The label of nodes over whose values instances are spread.")]],
+    groups: &[&[sub(
+        "spread",
+        TEXT,
+        "The label of nodes over whose values instances are spread.",
+    )]],
     required: &[],
     extensions: true,
     refused: &[],

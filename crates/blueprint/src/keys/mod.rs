@@ -5,6 +5,7 @@
 mod build;
 mod common;
 mod container;
+mod container_parts;
 mod deploy;
 mod forms;
 mod network;
@@ -59,7 +60,11 @@ impl Support {
                 _ => Level::Inherited,
             }
         }
-        Self { process: level(letters[0]), docker: level(letters[1]), kubernetes: level(letters[2]) }
+        Self {
+            process: level(letters[0]),
+            docker: level(letters[1]),
+            kubernetes: level(letters[2]),
+        }
     }
     /// What this target does.
     pub const fn on(self, target: TargetKind) -> Level {
@@ -195,7 +200,13 @@ pub struct Key {
 }
 
 const fn key(name: &'static str, shape: Shape, support: &[u8; 3], doc: &'static str) -> Key {
-    Key { name, shape, doc, since: Since::Compose, support: Support::of(support) }
+    Key {
+        name,
+        shape,
+        doc,
+        since: Since::Compose,
+        support: Support::of(support),
+    }
 }
 
 /// A key below one that says what the targets do.
@@ -291,8 +302,11 @@ mod tests {
 
     #[test]
     fn the_93_service_keys_are_there() {
-        let known: std::collections::BTreeSet<_> =
-            SERVICE.keys().filter(|key| !matches!(key.since, Since::Consort(_))).map(|key| key.name).collect();
+        let known: std::collections::BTreeSet<_> = SERVICE
+            .keys()
+            .filter(|key| !matches!(key.since, Since::Consort(_)))
+            .map(|key| key.name)
+            .collect();
         let expected: std::collections::BTreeSet<_> = ROUTE.split_whitespace().collect();
         assert_eq!(expected.len(), 93);
         let missing: Vec<_> = expected.difference(&known).collect();
@@ -302,7 +316,11 @@ mod tests {
         assert_eq!(added, [&"umask"]);
     }
 
-    fn visit(object: &'static Object, seen: &mut Vec<*const Object>, check: &mut dyn FnMut(&'static Object, &'static Key)) {
+    fn visit(
+        object: &'static Object,
+        seen: &mut Vec<*const Object>,
+        check: &mut dyn FnMut(&'static Object, &'static Key),
+    ) {
         if seen.contains(&std::ptr::from_ref(object)) {
             return;
         }
@@ -313,7 +331,11 @@ mod tests {
         }
     }
 
-    fn inner(shape: &'static Shape, seen: &mut Vec<*const Object>, check: &mut dyn FnMut(&'static Object, &'static Key)) {
+    fn inner(
+        shape: &'static Shape,
+        seen: &mut Vec<*const Object>,
+        check: &mut dyn FnMut(&'static Object, &'static Key),
+    ) {
         match shape {
             Shape::Object(object) => visit(object, seen, check),
             Shape::List(item) | Shape::Set(item) | Shape::Map(item, _) => inner(item, seen, check),
@@ -327,8 +349,19 @@ mod tests {
         let mut count = 0;
         visit(&TOP, &mut Vec::new(), &mut |object, key| {
             count += 1;
-            assert_eq!(object.keys().filter(|other| other.name == key.name).count(), 1, "{} of {}", key.name, object.name);
-            assert!(key.doc.ends_with('.') && key.doc.len() > 5, "{} of {}", key.name, object.name);
+            assert_eq!(
+                object.keys().filter(|other| other.name == key.name).count(),
+                1,
+                "{} of {}",
+                key.name,
+                object.name
+            );
+            assert!(
+                key.doc.ends_with('.') && key.doc.len() > 5,
+                "{} of {}",
+                key.name,
+                object.name
+            );
         });
         assert!(count > 300, "{count}");
     }
@@ -336,28 +369,49 @@ mod tests {
     #[test]
     fn the_cast_paths_are_those_of_compose() {
         let table = [
-            (Cast::Int, "cpu_count cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares oom_score_adj pids_limit scale \
+            (
+                Cast::Int,
+                "cpu_count cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares oom_score_adj pids_limit scale \
               deploy.replicas deploy.update_config.parallelism deploy.rollback_config.parallelism \
               deploy.restart_policy.max_attempts deploy.placement.max_replicas_per_node healthcheck.retries ports.[].target \
-              ulimits.* ulimits.*.hard ulimits.*.soft"),
-            (Cast::Float, "cpus cpu_percent deploy.update_config.max_failure_ratio deploy.rollback_config.max_failure_ratio"),
-            (Cast::Bool, "init oom_kill_disable privileged read_only stdin_open tty depends_on.*.required depends_on.*.restart \
-              healthcheck.disable volumes.[].read_only volumes.[].volume.nocopy"),
+              ulimits.* ulimits.*.hard ulimits.*.soft",
+            ),
+            (
+                Cast::Float,
+                "cpus cpu_percent deploy.update_config.max_failure_ratio deploy.rollback_config.max_failure_ratio",
+            ),
+            (
+                Cast::Bool,
+                "init oom_kill_disable privileged read_only stdin_open tty depends_on.*.required depends_on.*.restart \
+              healthcheck.disable volumes.[].read_only volumes.[].volume.nocopy",
+            ),
         ];
         let mut count = 0;
         let mut check = |cast: Cast, path: &str| {
             let mut shape = Shape::Object(&TOP);
             for segment in path.split('.') {
-                let next = if segment == "[]" { shape.item() } else { shape.child(segment) };
+                let next = if segment == "[]" {
+                    shape.item()
+                } else {
+                    shape.child(segment)
+                };
                 shape = *next.unwrap_or_else(|| panic!("{path}: {segment}"));
             }
             assert_eq!(shape.cast(), Some(cast), "{path}");
             count += 1;
         };
         for (cast, paths) in table {
-            paths.split_whitespace().for_each(|path| check(cast, &format!("services.*.{path}")));
+            paths
+                .split_whitespace()
+                .for_each(|path| check(cast, &format!("services.*.{path}")));
         }
-        for name in ["external", "internal", "attachable", "enable_ipv4", "enable_ipv6"] {
+        for name in [
+            "external",
+            "internal",
+            "attachable",
+            "enable_ipv4",
+            "enable_ipv6",
+        ] {
             check(Cast::Bool, &format!("networks.*.{name}"));
         }
         for section in ["volumes", "secrets", "configs"] {
@@ -368,8 +422,14 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_their_path() {
-        assert_eq!(find("services.*.build.context").map(|key| key.name), Some("context"));
-        assert_eq!(find("services.*.ports.target").map(|key| key.name), Some("target"));
+        assert_eq!(
+            find("services.*.build.context").map(|key| key.name),
+            Some("context")
+        );
+        assert_eq!(
+            find("services.*.ports.target").map(|key| key.name),
+            Some("target")
+        );
         assert!(find("services.*.nothing").is_none());
     }
 }

@@ -7,7 +7,11 @@ pub(super) static NETWORK: Object = Object {
     name: "a network",
     groups: &[&[
         NAME,
-        sub("driver", TEXT, "What provides the network; bridge if not given."),
+        sub(
+            "driver",
+            TEXT,
+            "What provides the network; bridge if not given.",
+        ),
         sub("driver_opts", OPTIONS, "Options of the driver."),
         sub("ipam", Shape::Object(&IPAM), "How addresses are given out."),
         EXISTS,
@@ -26,8 +30,16 @@ static IPAM: Object = Object {
     name: "ipam",
     groups: &[&[
         sub("driver", TEXT, "What gives out addresses."),
-        sub("config", Shape::List(&Shape::Object(&POOL)), "The pools of addresses."),
-        sub("options", Shape::Map(&TEXT, Names::Any), "Options of the driver."),
+        sub(
+            "config",
+            Shape::List(&Shape::Object(&POOL)),
+            "The pools of addresses.",
+        ),
+        sub(
+            "options",
+            Shape::Map(&TEXT, Names::Any),
+            "Options of the driver.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -38,9 +50,17 @@ static POOL: Object = Object {
     name: "an address pool",
     groups: &[&[
         sub("subnet", TEXT, "The subnet, as 10.0.0.0/24."),
-        sub("ip_range", TEXT, "The part of it from which addresses are given out."),
+        sub(
+            "ip_range",
+            TEXT,
+            "The part of it from which addresses are given out.",
+        ),
         sub("gateway", TEXT, "The way out of it."),
-        sub("aux_addresses", Shape::Map(&TEXT, Names::Any), "Addresses that are kept for other things."),
+        sub(
+            "aux_addresses",
+            Shape::Map(&TEXT, Names::Any),
+            "Addresses that are kept for other things.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -71,7 +91,11 @@ pub(super) static SECRET: Object = Object {
         LABELS,
         sub("driver", TEXT, "What keeps the secret."),
         sub("driver_opts", OPTIONS, "Options of the driver."),
-        sub("template_driver", TEXT, "What fills in templates in the value."),
+        sub(
+            "template_driver",
+            TEXT,
+            "What fills in templates in the value.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -87,7 +111,11 @@ pub(super) static CONFIG: Object = Object {
         sub("file", TEXT, "The file that holds the content."),
         EXISTS,
         LABELS,
-        sub("template_driver", TEXT, "What fills in templates in the content."),
+        sub(
+            "template_driver",
+            TEXT,
+            "What fills in templates in the content.",
+        ),
     ]],
     required: &[],
     extensions: true,
@@ -99,8 +127,16 @@ pub(super) static MODEL: Object = Object {
     groups: &[&[
         sub("name", TEXT, "A name for people."),
         sub("model", TEXT, "The model that is run."),
-        sub("context_size", INT_ONLY, "How many tokens it can see at once."),
-        sub("runtime_flags", TEXT_LIST, "Options for what runs the model."),
+        sub(
+            "context_size",
+            INT_ONLY,
+            "How many tokens it can see at once.",
+        ),
+        sub(
+            "runtime_flags",
+            TEXT_LIST,
+            "Options for what runs the model.",
+        ),
     ]],
     required: &["model"],
     extensions: true,

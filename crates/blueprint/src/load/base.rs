@@ -55,6 +55,10 @@ impl Loader<'_> {
             tagged = next.tagged;
         }
         self.resolve_paths(&mut document, &paths::parent(path));
-        Some(BaseFile { path: path.to_owned(), document, tagged })
+        Some(BaseFile {
+            path: path.to_owned(),
+            document,
+            tagged,
+        })
     }
 }

@@ -63,12 +63,23 @@ impl<'a> Loader<'a> {
 
     /// Where relative paths of a folder start.
     pub(super) fn resolve_paths(&self, document: &mut Node, folder: &str) {
-        crate::paths::resolve(document, Base { folder, home: self.home.as_deref() }, self.source);
+        crate::paths::resolve(
+            document,
+            Base {
+                folder,
+                home: self.home.as_deref(),
+            },
+            self.source,
+        );
     }
 
     /// The path of a file that another file names.
     pub(super) fn absolute(&self, folder: &str, path: &str) -> String {
-        Base { folder, home: self.home.as_deref() }.absolute(path)
+        Base {
+            folder,
+            home: self.home.as_deref(),
+        }
+        .absolute(path)
     }
 
     /// The documents of a blueprint file; each file is parsed once. `from` is who names it.
@@ -76,7 +87,8 @@ impl<'a> Loader<'a> {
         self.opened += 1;
         if self.opened > MAX_FILES {
             let message = format!("more than {MAX_FILES} files are loaded");
-            self.sink.push(Diagnostic::new(Code::TooManyFiles, from, message));
+            self.sink
+                .push(Diagnostic::new(Code::TooManyFiles, from, message));
             return None;
         }
         if let Some(parsed) = self.parsed.get(path) {
@@ -90,7 +102,10 @@ impl<'a> Loader<'a> {
     fn read_and_parse(&mut self, path: &str, from: Span) -> Option<Parsed> {
         let (id, text) = self.read_text(path, Role::Blueprint, from)?;
         match yaml::parse(&text, id) {
-            Ok(documents) => Some(Parsed { id, documents: Rc::new(documents) }),
+            Ok(documents) => Some(Parsed {
+                id,
+                documents: Rc::new(documents),
+            }),
             Err(diagnostic) => {
                 self.sink.push(*diagnostic);
                 None
@@ -99,7 +114,12 @@ impl<'a> Loader<'a> {
     }
 
     /// The text of a file, which is remembered for messages.
-    pub(super) fn read_text(&mut self, path: &str, role: Role, from: Span) -> Option<(FileId, Arc<str>)> {
+    pub(super) fn read_text(
+        &mut self,
+        path: &str,
+        role: Role,
+        from: Span,
+    ) -> Option<(FileId, Arc<str>)> {
         let (shown, bytes) = if path == "-" {
             ("<stdin>", self.stdin.take().ok_or(ReadError::Missing))
         } else {
@@ -125,7 +145,10 @@ impl<'a> Loader<'a> {
                 span.start.column = at.column;
                 span.end = span.start;
                 span.end.column += 1;
-                let message = format!("the file is not UTF-8 text: the byte 0x{:02x} stands here", at.byte);
+                let message = format!(
+                    "the file is not UTF-8 text: the byte 0x{:02x} stands here",
+                    at.byte
+                );
                 self.sink.push(
                     Diagnostic::new(Code::NotUtf8, span, message)
                         .help("save it as UTF-8, for example: iconv -f latin1 -t utf-8 FILE"),
@@ -140,22 +163,31 @@ impl<'a> Loader<'a> {
         self.extended = self.extended.saturating_add(size);
         if self.extended > MAX_EXTENDED {
             let message = format!("`extends` makes more than {MAX_EXTENDED} values");
-            self.sink.push(Diagnostic::new(Code::TooManyNodes, at, message));
+            self.sink
+                .push(Diagnostic::new(Code::TooManyNodes, at, message));
         }
         self.extended <= MAX_EXTENDED
     }
 
     /// The last `name:` of the files, interpolated.
-    pub(super) fn written_name(&mut self, files: &[String], variables: &BTreeMap<String, String>) -> Option<String> {
+    pub(super) fn written_name(
+        &mut self,
+        files: &[String],
+        variables: &BTreeMap<String, String>,
+    ) -> Option<String> {
         let mut found = None;
         for file in files {
-            let Some(parsed) = self.open(file, Span::NONE) else { continue };
-            let names = parsed.documents.iter().filter_map(Document::name);
-            found = names.last().map(str::to_owned).or(found);
+            let Some(parsed) = self.open(file, Span::NONE) else {
+                continue;
+            };
+            let mut names = parsed.documents.iter().filter_map(Document::name);
+            found = names.next_back().map(str::to_owned).or(found);
         }
         let lookup = |name: &str| variables.get(name).map(String::as_str);
         // A mistake in it is reported when the whole file is interpolated.
-        interpolate::compose_only(&found?, &lookup).ok().map(|(name, _)| name)
+        interpolate::compose_only(&found?, &lookup)
+            .ok()
+            .map(|(name, _)| name)
     }
 }
 
@@ -165,9 +197,16 @@ fn unreadable(path: &str, error: &ReadError, role: Role, from: Span) -> Diagnost
         other => other.to_string(),
     };
     let (code, help) = match (error, role) {
-        (ReadError::TooLarge { .. }, _) => (Code::FileTooLarge, "put large data into files of its own"),
-        (ReadError::Missing, Role::Environment) => (Code::EnvFileMissing, "create it, or write `required: false`"),
-        (ReadError::Missing, Role::Labels) => (Code::LabelFileMissing, "create it, or mend its path"),
+        (ReadError::TooLarge { .. }, _) => {
+            (Code::FileTooLarge, "put large data into files of its own")
+        }
+        (ReadError::Missing, Role::Environment) => (
+            Code::EnvFileMissing,
+            "create it, or write `required: false`",
+        ),
+        (ReadError::Missing, Role::Labels) => {
+            (Code::LabelFileMissing, "create it, or mend its path")
+        }
         _ => (Code::Unreadable, "check the path and the permissions"),
     };
     Diagnostic::new(code, from, format!("{path} cannot be read: {detail}")).help(help)

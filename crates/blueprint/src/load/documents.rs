@@ -15,7 +15,9 @@ impl Loader<'_> {
         let mut document = empty();
         let mut bases = Bases::default();
         for file in &project.files {
-            let Some(parsed) = self.open(file, Span::NONE) else { continue };
+            let Some(parsed) = self.open(file, Span::NONE) else {
+                continue;
+            };
             if parsed.documents.is_empty() {
                 self.empty_file(parsed.id);
             }
@@ -30,7 +32,10 @@ impl Loader<'_> {
     }
 
     fn empty_file(&mut self, id: FileId) {
-        self.sink.push(Diagnostic::new(Code::EmptyFile, Span::line(id, 1), "the file is empty").help("add `services:`"));
+        self.sink.push(
+            Diagnostic::new(Code::EmptyFile, Span::line(id, 1), "the file is empty")
+                .help("add `services:`"),
+        );
     }
 
     fn file(
@@ -42,7 +47,9 @@ impl Loader<'_> {
         bases: &mut Bases,
     ) -> Node {
         for raw in parsed.documents.iter() {
-            let Some(mut next) = self.prepare(raw, parsed.id, project) else { continue };
+            let Some(mut next) = self.prepare(raw, parsed.id, project) else {
+                continue;
+            };
             check::refuse_expressions(&next.root, &mut self.sink);
             let mut stack = project.stack.clone();
             stack.push(path.to_owned());
@@ -61,7 +68,12 @@ impl Loader<'_> {
     }
 
     /// A document with tags noted and variables filled in.
-    pub(super) fn prepare(&mut self, raw: &crate::yaml::Document, id: FileId, project: &Project) -> Option<Expansion> {
+    pub(super) fn prepare(
+        &mut self,
+        raw: &crate::yaml::Document,
+        id: FileId,
+        project: &Project,
+    ) -> Option<Expansion> {
         let mut next = raw.expand(id, &mut self.sink);
         if next.too_large {
             return None;
@@ -73,9 +85,13 @@ impl Loader<'_> {
                 return None;
             }
             _ => {
-                let message = format!("the top of a blueprint is a mapping, not {}", next.root.kind());
+                let message = format!(
+                    "the top of a blueprint is a mapping, not {}",
+                    next.root.kind()
+                );
                 self.sink.push(
-                    Diagnostic::new(Code::NotAMapping, next.root.span, message).help("write `services:` at the left margin"),
+                    Diagnostic::new(Code::NotAMapping, next.root.span, message)
+                        .help("write `services:` at the left margin"),
                 );
                 return None;
             }
@@ -86,30 +102,54 @@ impl Loader<'_> {
     }
 
     fn drop_version(&mut self, document: &mut Node) {
-        let Some(entry) = document.as_map_mut().and_then(|map| map.shift_remove("version")) else { return };
+        let Some(entry) = document
+            .as_map_mut()
+            .and_then(|map| map.shift_remove("version"))
+        else {
+            return;
+        };
         self.sink.push(
-            Diagnostic::new(Code::ObsoleteVersion, entry.key, "`version` has no meaning any more")
-                .help("remove the line"),
+            Diagnostic::new(
+                Code::ObsoleteVersion,
+                entry.key,
+                "`version` has no meaning any more",
+            )
+            .help("remove the line"),
         );
     }
 }
 
 /// `x-develop` and `x-initialSync` were how Compose tried out `develop` and `initial_sync`.
 fn promote_extensions(document: &mut Node, sink: &mut crate::diagnostic::Sink) {
-    let Some(services) = document.get_mut("services").and_then(Node::as_map_mut) else { return };
+    let Some(services) = document.get_mut("services").and_then(Node::as_map_mut) else {
+        return;
+    };
     for (name, entry) in services.iter_mut() {
         let service = &mut entry.node;
         let mut path = vec!["services".to_owned(), name.clone(), "develop".to_owned()];
         promote(service, "x-develop", "develop", &mut path, sink);
-        let watch = service.get_mut("develop").and_then(|develop| develop.get_mut("watch"));
+        let watch = service
+            .get_mut("develop")
+            .and_then(|develop| develop.get_mut("watch"));
         for rule in watch.and_then(Node::as_seq_mut).into_iter().flatten() {
             promote(rule, "x-initialSync", "initial_sync", &mut path, sink);
         }
     }
 }
 
-fn promote(node: &mut Node, from: &str, to: &str, path: &mut Vec<String>, sink: &mut crate::diagnostic::Sink) {
-    let Some(entry) = node.as_map_mut().and_then(|map: &mut Map| map.shift_remove(from)) else { return };
+fn promote(
+    node: &mut Node,
+    from: &str,
+    to: &str,
+    path: &mut Vec<String>,
+    sink: &mut crate::diagnostic::Sink,
+) {
+    let Some(entry) = node
+        .as_map_mut()
+        .and_then(|map: &mut Map| map.shift_remove(from))
+    else {
+        return;
+    };
     let merged = match node.remove(to) {
         Some(own) if !own.is_null() => merge::merge(entry.node, own, path, sink),
         _ => entry.node,

@@ -97,7 +97,11 @@ pub fn load(request: &LoadRequest, source: &dyn Source) -> Result<Loaded, Box<Lo
             loaded.sources = loader.sources;
             Ok(loaded)
         }
-        _ => Err(Box::new(LoadError { diagnostics, more, sources: loader.sources })),
+        _ => Err(Box::new(LoadError {
+            diagnostics,
+            more,
+            sources: loader.sources,
+        })),
     }
 }
 
@@ -114,8 +118,14 @@ fn run(loader: &mut Loader<'_>, request: &LoadRequest) -> Option<Loaded> {
     let mut document = loader.project(&project);
     if document.as_map().is_none_or(Map::is_empty) && !loader.sink.has_errors() {
         let file = loader.sources.last();
-        let span = Span { file, ..Span::line(file, 1) };
-        loader.sink.push(Diagnostic::new(Code::EmptyFile, span, "the blueprint is empty").help("add `services:`"));
+        let span = Span {
+            file,
+            ..Span::line(file, 1)
+        };
+        loader.sink.push(
+            Diagnostic::new(Code::EmptyFile, span, "the blueprint is empty")
+                .help("add `services:`"),
+        );
     }
     finish(loader, request, &mut document, &name, &project.variables).map(|disabled| Loaded {
         name,
@@ -153,9 +163,16 @@ fn finish(
     Some(disabled)
 }
 
-fn active_profiles(request: &LoadRequest, variables: &BTreeMap<String, String>) -> BTreeSet<String> {
+fn active_profiles(
+    request: &LoadRequest,
+    variables: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
     let from_variable = variables.get("COMPOSE_PROFILES").map_or("", String::as_str);
-    let listed = from_variable.split(',').map(str::trim).filter(|profile| !profile.is_empty()).map(str::to_owned);
+    let listed = from_variable
+        .split(',')
+        .map(str::trim)
+        .filter(|profile| !profile.is_empty())
+        .map(str::to_owned);
     request.profiles.iter().cloned().chain(listed).collect()
 }
 
@@ -169,17 +186,26 @@ fn name(
     if let Some(name) = &request.name {
         return project_name::given(name, "-p", &mut loader.sink);
     }
-    if let Some(name) = variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()) {
+    if let Some(name) = variables
+        .get("COMPOSE_PROJECT_NAME")
+        .filter(|name| !name.is_empty())
+    {
         return project_name::given(name, "COMPOSE_PROJECT_NAME", &mut loader.sink);
     }
-    let written = loader.written_name(&found.files, variables).map(|name| project_name::normalise(&name));
+    let written = loader
+        .written_name(&found.files, variables)
+        .map(|name| project_name::normalise(&name));
     let name = written
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| project_name::normalise(paths::file_name(&found.folder)));
     if name.is_empty() {
         loader.sink.push(
-            Diagnostic::new(Code::NoProjectName, Span::NONE, format!("no project name can be made from {}", found.folder))
-                .help("write `name:` in the blueprint, or use `-p`"),
+            Diagnostic::new(
+                Code::NoProjectName,
+                Span::NONE,
+                format!("no project name can be made from {}", found.folder),
+            )
+            .help("write `name:` in the blueprint, or use `-p`"),
         );
     }
     name
@@ -187,12 +213,17 @@ fn name(
 
 /// An empty document.
 fn empty() -> Node {
-    Node { value: crate::node::Value::Map(Map::new()), ..Node::default() }
+    Node {
+        value: crate::node::Value::Map(Map::new()),
+        ..Node::default()
+    }
 }
 
 /// All entries of the sections that hold containers.
 fn workloads(document: &mut Node) -> impl Iterator<Item = (&'static str, &String, &mut Entry)> {
-    let Some(map) = document.as_map_mut() else { return Vec::new().into_iter() };
+    let Some(map) = document.as_map_mut() else {
+        return Vec::new().into_iter();
+    };
     let mut all = Vec::new();
     for (name, entry) in map.iter_mut() {
         let section = match name.as_str() {
@@ -200,7 +231,14 @@ fn workloads(document: &mut Node) -> impl Iterator<Item = (&'static str, &String
             "jobs" => "jobs",
             _ => continue,
         };
-        all.extend(entry.node.as_map_mut().into_iter().flatten().map(|(name, entry)| (section, name, entry)));
+        all.extend(
+            entry
+                .node
+                .as_map_mut()
+                .into_iter()
+                .flatten()
+                .map(|(name, entry)| (section, name, entry)),
+        );
     }
     all.into_iter()
 }

@@ -13,11 +13,23 @@ use crate::sources::Role;
 use crate::span::Span;
 
 /// The files of the blueprint, and the variables: the environment wins over `--env-file` or `.env`.
-pub(super) fn discover(loader: &mut Loader<'_>, request: &LoadRequest) -> Option<(Found, Variables)> {
+pub(super) fn discover(
+    loader: &mut Loader<'_>,
+    request: &LoadRequest,
+) -> Option<(Found, Variables)> {
     let mut variables = request.env.clone();
-    let first = request.files.iter().find(|file| *file != "-").map(|file| paths::parent(&paths::join(&request.working_dir, file)));
-    let asked = request.project_dir.as_ref().map(|folder| paths::join(&request.working_dir, folder));
-    let before = asked.or(first).unwrap_or_else(|| request.working_dir.clone());
+    let first = request
+        .files
+        .iter()
+        .find(|file| *file != "-")
+        .map(|file| paths::parent(&paths::join(&request.working_dir, file)));
+    let asked = request
+        .project_dir
+        .as_ref()
+        .map(|folder| paths::join(&request.working_dir, folder));
+    let before = asked
+        .or(first)
+        .unwrap_or_else(|| request.working_dir.clone());
     let explicit = explicit_files(request);
     if explicit.is_empty() {
         loader.dot_env(&before, &mut variables);
@@ -47,8 +59,16 @@ fn explicit_files(request: &LoadRequest) -> Vec<String> {
     if !request.env_files.is_empty() {
         return request.env_files.clone();
     }
-    let listed = request.env.get("COMPOSE_ENV_FILES").map_or("", String::as_str);
-    listed.split(',').map(str::trim).filter(|file| !file.is_empty()).map(str::to_owned).collect()
+    let listed = request
+        .env
+        .get("COMPOSE_ENV_FILES")
+        .map_or("", String::as_str);
+    listed
+        .split(',')
+        .map(str::trim)
+        .filter(|file| !file.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn fill(variables: &mut Variables, added: Variables) {
@@ -73,11 +93,20 @@ impl Loader<'_> {
     }
 
     /// The variables of a file; `known` is what its values may refer to.
-    pub(super) fn variables_of(&mut self, path: &str, from: Span, known: &Variables) -> Option<Variables> {
+    pub(super) fn variables_of(
+        &mut self,
+        path: &str,
+        from: Span,
+        known: &Variables,
+    ) -> Option<Variables> {
         let lookup = |name: &str| known.get(name).cloned();
         let read = self.read_pairs(path, Role::Environment, from, false, &lookup)?;
         // A name that starts with a digit cannot be a variable.
-        Some(read.into_iter().filter(|(name, _)| !name.starts_with(|c: char| c.is_ascii_digit())).collect())
+        Some(
+            read.into_iter()
+                .filter(|(name, _)| !name.starts_with(|c: char| c.is_ascii_digit()))
+                .collect(),
+        )
     }
 
     fn read_pairs(
@@ -89,18 +118,31 @@ impl Loader<'_> {
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Option<Variables> {
         let (id, text) = self.read_text(path, role, from)?;
-        let parsed = if raw { dotenv::parse_raw(&text, lookup) } else { dotenv::parse(&text, lookup) };
+        let parsed = if raw {
+            dotenv::parse_raw(&text, lookup)
+        } else {
+            dotenv::parse(&text, lookup)
+        };
         match parsed {
             Ok(file) => {
                 for (line, name) in file.unset {
-                    let message = format!("the variable `{name}` is not set; nothing is put in its place");
-                    self.sink.push(Diagnostic::new(Code::VariableNotSet, Span::line(id, line), message));
+                    let message =
+                        format!("the variable `{name}` is not set; nothing is put in its place");
+                    self.sink.push(Diagnostic::new(
+                        Code::VariableNotSet,
+                        Span::line(id, line),
+                        message,
+                    ));
                 }
                 Some(file.variables)
             }
             Err(error) => {
                 let message = error.kind.to_string();
-                self.sink.push(Diagnostic::new(Code::DotenvSyntax, Span::line(id, error.line), message));
+                self.sink.push(Diagnostic::new(
+                    Code::DotenvSyntax,
+                    Span::line(id, error.line),
+                    message,
+                ));
                 None
             }
         }
@@ -110,7 +152,13 @@ impl Loader<'_> {
     pub(super) fn env_files(&mut self, document: &mut Node, variables: &BTreeMap<String, String>) {
         for (_, _, entry) in workloads(document) {
             self.container_files(&mut entry.node, variables);
-            for hook in entry.node.get_mut("pre_start").and_then(Node::as_seq_mut).into_iter().flatten() {
+            for hook in entry
+                .node
+                .get_mut("pre_start")
+                .and_then(Node::as_seq_mut)
+                .into_iter()
+                .flatten()
+            {
                 self.container_files(hook, variables);
             }
         }
@@ -118,7 +166,11 @@ impl Loader<'_> {
 
     fn container_files(&mut self, node: &mut Node, variables: &BTreeMap<String, String>) {
         if let Some(files) = node.remove("env_file") {
-            let own = node.get("environment").and_then(Node::as_map).cloned().unwrap_or_default();
+            let own = node
+                .get("environment")
+                .and_then(Node::as_map)
+                .cloned()
+                .unwrap_or_default();
             let mut all = Map::new();
             for file in files.as_seq().into_iter().flatten() {
                 self.env_file(file, &own, variables, &mut all);
@@ -130,15 +182,28 @@ impl Loader<'_> {
             for file in files.as_seq().into_iter().flatten() {
                 let Some(path) = file.as_str() else { continue };
                 let lookup = |name: &str| variables.get(name).cloned();
-                let read = self.read_pairs(path, Role::Labels, file.span, false, &lookup).unwrap_or_default();
-                all.extend(read.into_iter().map(|(key, value)| (key, Entry::made(Node::string(value, file.span)))));
+                let read = self
+                    .read_pairs(path, Role::Labels, file.span, false, &lookup)
+                    .unwrap_or_default();
+                all.extend(
+                    read.into_iter()
+                        .map(|(key, value)| (key, Entry::made(Node::string(value, file.span)))),
+                );
             }
             put_below(node, "labels", all, &files);
         }
     }
 
-    fn env_file(&mut self, file: &Node, own: &Map, variables: &BTreeMap<String, String>, all: &mut Map) {
-        let Some(path) = file.get("path").and_then(Node::as_str) else { return };
+    fn env_file(
+        &mut self,
+        file: &Node,
+        own: &Map,
+        variables: &BTreeMap<String, String>,
+        all: &mut Map,
+    ) {
+        let Some(path) = file.get("path").and_then(Node::as_str) else {
+            return;
+        };
         let required = match file.get("required").map(|node| &node.value) {
             Some(Value::Bool(required)) => *required,
             Some(Value::String(text)) => text != "false",
@@ -151,16 +216,27 @@ impl Loader<'_> {
         if !matches!(format, "" | ".env" | "raw") {
             let span = file.get("format").map_or(file.span, |node| node.span);
             let message = format!("`{format}` is not a format of environment files");
-            self.sink.push(Diagnostic::new(Code::EnvFileFormat, span, message).help("write `format: raw`, or leave it away"));
+            self.sink.push(
+                Diagnostic::new(Code::EnvFileFormat, span, message)
+                    .help("write `format: raw`, or leave it away"),
+            );
             return;
         }
         let lookup = |name: &str| {
-            variables.get(name).cloned().or_else(|| own.get(name).and_then(|entry| entry.node.as_str().map(str::to_owned)))
+            variables.get(name).cloned().or_else(|| {
+                own.get(name)
+                    .and_then(|entry| entry.node.as_str().map(str::to_owned))
+            })
         };
         let span = file.get("path").map_or(file.span, |node| node.span);
-        let read = self.read_pairs(path, Role::Environment, span, format == "raw", &lookup).unwrap_or_default();
+        let read = self
+            .read_pairs(path, Role::Environment, span, format == "raw", &lookup)
+            .unwrap_or_default();
         for (key, value) in read {
-            let node = Node { interpolated: true, ..Node::string(value, span) };
+            let node = Node {
+                interpolated: true,
+                ..Node::string(value, span)
+            };
             all.insert(key, Entry::made(node));
         }
     }

@@ -11,7 +11,10 @@ pub fn to_sequence(node: Node) -> Node {
     let span = node.span;
     let items = match node.value {
         Value::Map(map) => {
-            let mut items: Vec<Node> = map.into_iter().flat_map(|(key, entry)| pairs(&key, entry)).collect();
+            let mut items: Vec<Node> = map
+                .into_iter()
+                .flat_map(|(key, entry)| pairs(&key, entry))
+                .collect();
             items.sort_by_key(|item| item.scalar_text());
             items
         }
@@ -25,7 +28,10 @@ pub fn to_sequence(node: Node) -> Node {
 fn pairs(key: &str, entry: Entry) -> Vec<Node> {
     match entry.node.value {
         Value::Null => vec![Node::string(key, entry.key)],
-        Value::Seq(items) => items.iter().map(|item| pair(key, item, entry.key)).collect(),
+        Value::Seq(items) => items
+            .iter()
+            .map(|item| pair(key, item, entry.key))
+            .collect(),
         _ => vec![pair(key, &entry.node, entry.key)],
     }
 }
@@ -44,8 +50,19 @@ fn pair(key: &str, value: &Node, span: Span) -> Node {
         _ => Value::String(format!("{key}={}", value.scalar_text().unwrap_or_default())),
     };
     // Messages about the pair point from the key to the end of the value.
-    let span = if span.file == value.span.file && value.span.is_known() { Span { end: value.span.end, ..span } } else { span };
-    Node { value: value_text, span, interpolated: value.interpolated }
+    let span = if span.file == value.span.file && value.span.is_known() {
+        Span {
+            end: value.span.end,
+            ..span
+        }
+    } else {
+        span
+    };
+    Node {
+        value: value_text,
+        span,
+        interpolated: value.interpolated,
+    }
 }
 
 /// Joins neighbouring pieces of text.
@@ -68,19 +85,31 @@ pub fn to_mapping(node: Node, value: fn(Span) -> Node) -> Node {
             let mut map = Map::new();
             for item in items {
                 if let Value::String(name) = &item.value {
-                    map.insert(name.clone(), Entry { key: item.span, node: value(item.span) });
+                    map.insert(
+                        name.clone(),
+                        Entry {
+                            key: item.span,
+                            node: value(item.span),
+                        },
+                    );
                 }
             }
             Node::new(Value::Map(map), span)
         }
-        other => Node { value: other, ..node },
+        other => Node {
+            value: other,
+            ..node
+        },
     }
 }
 
 /// What a bare name in `depends_on` stands for.
 pub(crate) fn dependency(span: Span) -> Node {
     Node::map(
-        [("condition", Value::String("service_started".to_owned())), ("required", Value::Bool(true))],
+        [
+            ("condition", Value::String("service_started".to_owned())),
+            ("required", Value::Bool(true)),
+        ],
         span,
     )
 }

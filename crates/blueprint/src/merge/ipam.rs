@@ -13,7 +13,12 @@ pub(super) fn merge_pools(base: Node, over: Node, path: &mut Vec<String>, sink: 
         (Value::Seq(pools), Value::Seq(later)) => (pools, later),
         (value @ Value::Seq(_), Value::Null) => return Node::new(value, span),
         (base_value, over_value) => {
-            return super::plain(Node::new(base_value, span), Node::new(over_value, over.span), path, sink);
+            return super::plain(
+                Node::new(base_value, span),
+                Node::new(over_value, over.span),
+                path,
+                sink,
+            );
         }
     };
     let mut result: Vec<Node> = Vec::new();

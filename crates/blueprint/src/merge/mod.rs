@@ -9,8 +9,8 @@ use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::node::{Map, Node, Value};
 use crate::path;
 
-pub use forms::{to_mapping, to_sequence};
 pub(crate) use forms::{build_mapping, dependency, join_text, nothing};
+pub use forms::{to_mapping, to_sequence};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
@@ -64,7 +64,10 @@ const RULES: &[(&str, Rule)] = &[
 
 /// Lays `over` on `base`. Values of different kinds are reported, and the base is kept.
 pub fn merge(base: Node, over: Node, path: &mut Vec<String>, sink: &mut Sink) -> Node {
-    let rule = RULES.iter().find(|(pattern, _)| path::matches(pattern, path)).map(|(_, rule)| *rule);
+    let rule = RULES
+        .iter()
+        .find(|(pattern, _)| path::matches(pattern, path))
+        .map(|(_, rule)| *rule);
     match rule {
         Some(Rule::Replace) => over,
         Some(rule) if base.is_opaque() || over.is_opaque() => {
@@ -82,14 +85,26 @@ pub fn merge(base: Node, over: Node, path: &mut Vec<String>, sink: &mut Sink) ->
             append(base, over)
         }
         Some(Rule::Build) => mappings(build_mapping(base), build_mapping(over), path, sink),
-        Some(Rule::DependsOn) => {
-            mappings(to_mapping(base, dependency), to_mapping(over, dependency), path, sink)
-        }
-        Some(Rule::Names) => mappings(to_mapping(base, nothing), to_mapping(over, nothing), path, sink),
+        Some(Rule::DependsOn) => mappings(
+            to_mapping(base, dependency),
+            to_mapping(over, dependency),
+            path,
+            sink,
+        ),
+        Some(Rule::Names) => mappings(
+            to_mapping(base, nothing),
+            to_mapping(over, nothing),
+            path,
+            sink,
+        ),
         Some(Rule::Logging) => {
             let (old, new) = (base.get("driver").cloned(), over.get("driver").cloned());
             let same = old.is_none() || new.is_none() || old == new;
-            if same { mappings(base, over, path, sink) } else { over }
+            if same {
+                mappings(base, over, path, sink)
+            } else {
+                over
+            }
         }
         Some(Rule::Pools) => ipam::merge_pools(base, over, path, sink),
         None => plain(base, over, path, sink),
@@ -118,13 +133,28 @@ fn plain(base: Node, over: Node, path: &mut Vec<String>, sink: &mut Sink) -> Nod
 pub(crate) fn mappings(base: Node, over: Node, path: &mut Vec<String>, sink: &mut Sink) -> Node {
     let span = over.span;
     match (base.value, over.value) {
-        (Value::Map(base_map), Value::Map(over_map)) => {
-            Node { value: Value::Map(merge_maps(base_map, over_map, path, sink)), span: base.span, interpolated: false }
-        }
-        (base_value, Value::Null) => Node { value: base_value, ..base },
-        (Value::Null, over_value) => Node { value: over_value, span, interpolated: over.interpolated },
+        (Value::Map(base_map), Value::Map(over_map)) => Node {
+            value: Value::Map(merge_maps(base_map, over_map, path, sink)),
+            span: base.span,
+            interpolated: false,
+        },
+        (base_value, Value::Null) => Node {
+            value: base_value,
+            ..base
+        },
+        (Value::Null, over_value) => Node {
+            value: over_value,
+            span,
+            interpolated: over.interpolated,
+        },
         (base_value, over_value) => {
-            let (base, over) = (Node { value: base_value, ..base }, Node::new(over_value, span));
+            let (base, over) = (
+                Node {
+                    value: base_value,
+                    ..base
+                },
+                Node::new(over_value, span),
+            );
             sink.push(clash(&base, &over, path));
             base
         }
@@ -155,7 +185,11 @@ fn append(mut base: Node, over: Node) -> Node {
             base
         }
         (Value::Seq(_), _) => base,
-        (_, value @ Value::Seq(_)) => Node { value, span: over.span, interpolated: false },
+        (_, value @ Value::Seq(_)) => Node {
+            value,
+            span: over.span,
+            interpolated: false,
+        },
         _ => base,
     }
 }
@@ -164,7 +198,12 @@ fn clash(base: &Node, over: &Node, path: &[String]) -> Diagnostic {
     Diagnostic::new(
         Code::CannotOverride,
         over.span,
-        format!("cannot override `{}`: {} is laid over {}", path::shown(path), over.kind(), base.kind()),
+        format!(
+            "cannot override `{}`: {} is laid over {}",
+            path::shown(path),
+            over.kind(),
+            base.kind()
+        ),
     )
     .label(format!("{} here", over.kind()))
     .also(base.span, format!("{} here", base.kind()))

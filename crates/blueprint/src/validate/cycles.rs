@@ -43,12 +43,19 @@ fn visit<'a>(start: &'a str, services: &'a Map, done: &mut BTreeSet<&'a str>, si
 }
 
 fn needs<'a>(name: &str, services: &'a Map) -> Vec<&'a str> {
-    let map = services.get(name).and_then(|entry| entry.node.get("depends_on")).and_then(Node::as_map);
-    map.into_iter().flat_map(|map| map.keys().rev().map(String::as_str)).collect()
+    let map = services
+        .get(name)
+        .and_then(|entry| entry.node.get("depends_on"))
+        .and_then(Node::as_map);
+    map.into_iter()
+        .flat_map(|map| map.keys().rev().map(String::as_str))
+        .collect()
 }
 
 fn circle(path: &[&str], services: &Map, sink: &mut Sink) {
-    let (Some(first), Some(last)) = (path.first(), path.last()) else { return };
+    let (Some(first), Some(last)) = (path.first(), path.last()) else {
+        return;
+    };
     let at = |from: &str, to: &str| {
         services
             .get(from)
@@ -61,12 +68,18 @@ fn circle(path: &[&str], services: &Map, sink: &mut Sink) {
     let message = if path.len() == 1 {
         format!("`{first}` depends on itself")
     } else {
-        format!("services depend on each other in a circle: {} -> {first}", path.join(" -> "))
+        format!(
+            "services depend on each other in a circle: {} -> {first}",
+            path.join(" -> ")
+        )
     };
-    let mut diagnostic =
-        Diagnostic::new(Code::DependencyCycle, at(last, first), message).label(format!("`{last}` needs `{first}`"));
+    let mut diagnostic = Diagnostic::new(Code::DependencyCycle, at(last, first), message)
+        .label(format!("`{last}` needs `{first}`"));
     for pair in path.windows(2).take(4) {
-        diagnostic = diagnostic.also(at(pair[0], pair[1]), format!("`{}` needs `{}`", pair[0], pair[1]));
+        diagnostic = diagnostic.also(
+            at(pair[0], pair[1]),
+            format!("`{}` needs `{}`", pair[0], pair[1]),
+        );
     }
     sink.push(diagnostic.help("remove one of these dependencies"));
 }

@@ -25,7 +25,10 @@ pub fn decode(bytes: &[u8]) -> Result<String, NotText> {
                 Ok(text) => Ok(text.to_owned()),
                 Err(error) => {
                     let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                    Err(at_end(&good, bytes.get(error.valid_up_to()).copied().unwrap_or(0)))
+                    Err(at_end(
+                        &good,
+                        bytes.get(error.valid_up_to()).copied().unwrap_or(0),
+                    ))
                 }
             }
         }
@@ -49,8 +52,16 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText> {
 
 fn at_end(good: &str, byte: u8) -> NotText {
     let line = good.matches('\n').count() + 1;
-    let column = good.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-    NotText { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX), byte }
+    let column = good
+        .rsplit('\n')
+        .next()
+        .map_or(0, |line| line.chars().count())
+        + 1;
+    NotText {
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+        byte,
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +70,14 @@ mod tests {
 
     #[test]
     fn names_the_place_of_a_latin_1_byte() {
-        assert_eq!(decode(b"a: 1\nname: caf\xe9\n"), Err(NotText { line: 2, column: 10, byte: 0xe9 }));
+        assert_eq!(
+            decode(b"a: 1\nname: caf\xe9\n"),
+            Err(NotText {
+                line: 2,
+                column: 10,
+                byte: 0xe9
+            })
+        );
     }
 
     #[test]

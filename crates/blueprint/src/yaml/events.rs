@@ -21,7 +21,10 @@ pub(super) struct Raw {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     Seq(Vec<Raw>),
     Map(Vec<(Raw, Raw)>),
     /// An anchored value or a use of it.
@@ -44,20 +47,37 @@ impl Raw {
     pub(super) fn top_text(&self, wanted: &str) -> Option<&str> {
         match &self.kind {
             Kind::Shared(target) => target.top_text(wanted),
-            Kind::Map(entries) => entries.iter().find_map(|(key, value)| match (&key.kind, &value.kind) {
-                (Kind::Scalar { text: name, .. }, Kind::Scalar { text, .. }) if name == wanted => Some(text.as_str()),
-                _ => None,
-            }),
+            Kind::Map(entries) => {
+                entries
+                    .iter()
+                    .find_map(|(key, value)| match (&key.kind, &value.kind) {
+                        (Kind::Scalar { text: name, .. }, Kind::Scalar { text, .. })
+                            if name == wanted =>
+                        {
+                            Some(text.as_str())
+                        }
+                        _ => None,
+                    })
+            }
             Kind::Scalar { .. } | Kind::Seq(_) => None,
         }
     }
     pub(super) fn span(&self, file: FileId) -> Span {
-        Span { file, start: self.start, end: self.end }
+        Span {
+            file,
+            start: self.start,
+            end: self.end,
+        }
     }
 }
 
 pub(super) fn parse(text: &str, file: FileId) -> Result<Vec<Raw>, Box<Diagnostic>> {
-    let mut builder = Builder { file, stack: Vec::new(), anchors: BTreeMap::new(), documents: Vec::new() };
+    let mut builder = Builder {
+        file,
+        stack: Vec::new(),
+        anchors: BTreeMap::new(),
+        documents: Vec::new(),
+    };
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| Box::new(syntax(&error, file, text)))?;
@@ -86,46 +106,89 @@ struct Frame {
 
 enum Items {
     Seq(Vec<Raw>),
-    Map { entries: Vec<(Raw, Raw)>, key: Option<Raw> },
+    Map {
+        entries: Vec<(Raw, Raw)>,
+        key: Option<Raw>,
+    },
 }
 
 impl Builder {
     fn event(&mut self, event: Event<'_>, span: EventSpan) -> Result<(), Box<Diagnostic>> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let kind = Kind::Scalar {
+                    text: text.into_owned(),
+                    plain: style == ScalarStyle::Plain,
+                };
                 let (start, end) = (position(span.start), position(span.end));
-                self.complete(Raw { kind, tag: tag.map(|tag| read_tag(&tag)), start, end }, anchor);
+                self.complete(
+                    Raw {
+                        kind,
+                        tag: tag.map(|tag| read_tag(&tag)),
+                        start,
+                        end,
+                    },
+                    anchor,
+                );
             }
             Event::SequenceStart(anchor, tag) => {
-                self.open(anchor, tag.map(|tag| read_tag(&tag)), span, Items::Seq(Vec::new()))?;
+                self.open(
+                    anchor,
+                    tag.map(|tag| read_tag(&tag)),
+                    span,
+                    Items::Seq(Vec::new()),
+                )?;
             }
             Event::MappingStart(anchor, tag) => {
-                let items = Items::Map { entries: Vec::new(), key: None };
+                let items = Items::Map {
+                    entries: Vec::new(),
+                    key: None,
+                };
                 self.open(anchor, tag.map(|tag| read_tag(&tag)), span, items)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.alias(id, span)?,
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
         }
         Ok(())
     }
 
-    fn open(&mut self, anchor: usize, tag: Option<Tag>, span: EventSpan, items: Items) -> Result<(), Box<Diagnostic>> {
+    fn open(
+        &mut self,
+        anchor: usize,
+        tag: Option<Tag>,
+        span: EventSpan,
+        items: Items,
+    ) -> Result<(), Box<Diagnostic>> {
         let start = position(span.start);
         if self.stack.len() >= MAX_DEPTH {
-            let span = Span { file: self.file, start, end: position(span.end) };
+            let span = Span {
+                file: self.file,
+                start,
+                end: position(span.end),
+            };
             return Err(Box::new(too_deep(span)));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, None);
         }
-        self.stack.push(Frame { anchor, tag, start, items });
+        self.stack.push(Frame {
+            anchor,
+            tag,
+            start,
+            items,
+        });
         Ok(())
     }
 
     fn close(&mut self, span: EventSpan) {
-        let Some(frame) = self.stack.pop() else { return };
+        let Some(frame) = self.stack.pop() else {
+            return;
+        };
         let (kind, last) = match frame.items {
             Items::Seq(items) => {
                 let last = items.last().map(|item| item.end);
@@ -137,9 +200,21 @@ impl Builder {
             }
         };
         // The end event of a block collection stands at the next token, often lines below.
-        let end = if span.start.index() == span.end.index() { last } else { None };
+        let end = if span.start.index() == span.end.index() {
+            last
+        } else {
+            None
+        };
         let end = end.unwrap_or_else(|| position(span.end));
-        self.complete(Raw { kind, tag: frame.tag, start: frame.start, end }, frame.anchor);
+        self.complete(
+            Raw {
+                kind,
+                tag: frame.tag,
+                start: frame.start,
+                end,
+            },
+            frame.anchor,
+        );
     }
 
     fn alias(&mut self, id: usize, span: EventSpan) -> Result<(), Box<Diagnostic>> {
@@ -147,13 +222,25 @@ impl Builder {
         match self.anchors.get(&id) {
             Some(Some(target)) => {
                 let kind = Kind::Shared(Rc::clone(target));
-                self.complete(Raw { kind, tag: None, start, end }, 0);
+                self.complete(
+                    Raw {
+                        kind,
+                        tag: None,
+                        start,
+                        end,
+                    },
+                    0,
+                );
                 Ok(())
             }
             Some(None) | None => Err(Box::new(
                 Diagnostic::new(
                     Code::AnchorCycle,
-                    Span { file: self.file, start, end },
+                    Span {
+                        file: self.file,
+                        start,
+                        end,
+                    },
                     "this alias stands inside the value that it refers to",
                 )
                 .help("take the alias out of the value with its anchor"),
@@ -166,7 +253,12 @@ impl Builder {
             let (start, end) = (raw.start, raw.end);
             let shared = Rc::new(raw);
             self.anchors.insert(anchor, Some(Rc::clone(&shared)));
-            Raw { kind: Kind::Shared(shared), tag: None, start, end }
+            Raw {
+                kind: Kind::Shared(shared),
+                tag: None,
+                start,
+                end,
+            }
         } else {
             raw
         };
@@ -182,12 +274,20 @@ impl Builder {
 }
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::TooDeep, span, format!("values are nested more than {MAX_DEPTH} levels deep"))
+    Diagnostic::new(
+        Code::TooDeep,
+        span,
+        format!("values are nested more than {MAX_DEPTH} levels deep"),
+    )
 }
 
 fn position(marker: Marker) -> Position {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    Position { line: number(marker.line()), column: number(marker.col()).saturating_add(1), offset: number(marker.index()) }
+    Position {
+        line: number(marker.line()),
+        column: number(marker.col()).saturating_add(1),
+        offset: number(marker.index()),
+    }
 }
 
 fn read_tag(tag: &EventTag) -> Tag {
@@ -202,12 +302,19 @@ fn read_tag(tag: &EventTag) -> Tag {
 /// The reader's message with the place, and what usually causes it.
 fn syntax(error: &saphyr_parser::ScanError, file: FileId, text: &str) -> Diagnostic {
     let start = position(*error.marker());
-    let span = Span { file, start, end: start };
+    let span = Span {
+        file,
+        start,
+        end: start,
+    };
     let info = error.info();
     if info.contains("recursion limit") {
         return too_deep(span);
     }
-    let line = text.lines().nth((start.line as usize).saturating_sub(1)).unwrap_or("");
+    let line = text
+        .lines()
+        .nth((start.line as usize).saturating_sub(1))
+        .unwrap_or("");
     let diagnostic = Diagnostic::new(Code::Syntax, span, format!("this is not YAML: {info}"));
     if line.contains("${ ") {
         diagnostic.help("put an expression in single quotes: '${ … }'")
@@ -216,6 +323,7 @@ fn syntax(error: &saphyr_parser::ScanError, file: FileId, text: &str) -> Diagnos
     } else if info.contains("unknown anchor") {
         diagnostic.help("an alias `*name` needs an anchor `&name` before it in the same file")
     } else {
-        diagnostic.help("look at the indentation, and at quotes and brackets that were not closed above")
+        diagnostic
+            .help("look at the indentation, and at quotes and brackets that were not closed above")
     }
 }

@@ -23,13 +23,29 @@ pub(super) fn expand(raw: &Raw, file: FileId, sink: &mut Sink) -> Expansion {
 
 /// As below `workflows.NAME.definition`.
 pub(super) fn expand_plain(raw: &Raw, file: FileId, sink: &mut Sink) -> Expansion {
-    walk(raw, file, ["workflows", "", "definition"].map(str::to_owned).to_vec(), sink)
+    walk(
+        raw,
+        file,
+        ["workflows", "", "definition"].map(str::to_owned).to_vec(),
+        sink,
+    )
 }
 
 fn walk(raw: &Raw, file: FileId, path: Vec<String>, sink: &mut Sink) -> Expansion {
-    let mut walk = Walk { file, sink, visits: 0, path, tagged: Vec::new(), stopped: false };
+    let mut walk = Walk {
+        file,
+        sink,
+        visits: 0,
+        path,
+        tagged: Vec::new(),
+        stopped: false,
+    };
     let root = walk.value(raw, 0).unwrap_or_default();
-    Expansion { root, tagged: walk.tagged, too_large: walk.stopped }
+    Expansion {
+        root,
+        tagged: walk.tagged,
+        too_large: walk.stopped,
+    }
 }
 
 struct Walk<'a> {
@@ -133,13 +149,19 @@ impl Walk<'_> {
             if self.stopped {
                 break;
             }
-            let Some((name, is_merge)) = self.key(key) else { continue };
+            let Some((name, is_merge)) = self.key(key) else {
+                continue;
+            };
             let span = key.span(self.file);
             if let Some(first) = seen.insert(name.clone(), span) {
                 self.sink.push(
-                    Diagnostic::new(Code::DuplicateKey, span, format!("the key `{name}` is written twice"))
-                        .label("again here")
-                        .also(first, "first here"),
+                    Diagnostic::new(
+                        Code::DuplicateKey,
+                        span,
+                        format!("the key `{name}` is written twice"),
+                    )
+                    .label("again here")
+                    .also(first, "first here"),
                 );
                 continue;
             }
@@ -155,7 +177,9 @@ impl Walk<'_> {
                 map.insert(name, Entry { key: span, node });
             }
         }
-        merges.into_iter().for_each(|node| merge_keys(&mut map, node));
+        merges
+            .into_iter()
+            .for_each(|node| merge_keys(&mut map, node));
         Value::Map(map)
     }
 
@@ -167,8 +191,12 @@ impl Walk<'_> {
         }
         let Kind::Scalar { text, plain } = &target.kind else {
             self.sink.push(
-                Diagnostic::new(Code::KeyNotText, raw.span(self.file), "a list or a mapping cannot be a key")
-                    .help("put text that starts with `{` or `[` in quotes"),
+                Diagnostic::new(
+                    Code::KeyNotText,
+                    raw.span(self.file),
+                    "a list or a mapping cannot be a key",
+                )
+                .help("put text that starts with `{` or `[` in quotes"),
             );
             return None;
         };
@@ -181,7 +209,9 @@ impl Walk<'_> {
             (None, false) => Some(Value::String(text.clone())),
         };
         match resolved {
-            Some(Value::String(name)) if name == consort_model::template::DEFERRED || name == "$unknown" => {
+            Some(Value::String(name))
+                if name == consort_model::template::DEFERRED || name == "$unknown" =>
+            {
                 self.sink.push(Diagnostic::new(
                     Code::ReservedKey,
                     raw.span(self.file),
@@ -191,10 +221,16 @@ impl Walk<'_> {
             }
             Some(Value::String(name)) => Some((name, false)),
             other => {
-                let kind = other.map_or("not text", |value| Node::new(value, crate::span::Span::NONE).kind());
+                let kind = other.map_or("not text", |value| {
+                    Node::new(value, crate::span::Span::NONE).kind()
+                });
                 self.sink.push(
-                    Diagnostic::new(Code::KeyNotText, raw.span(self.file), format!("the key `{text}` is {kind}; keys are text"))
-                        .help(format!("put it in quotes: \"{text}\"")),
+                    Diagnostic::new(
+                        Code::KeyNotText,
+                        raw.span(self.file),
+                        format!("the key `{text}` is {kind}; keys are text"),
+                    )
+                    .help(format!("put it in quotes: \"{text}\"")),
                 );
                 None
             }
@@ -204,14 +240,19 @@ impl Walk<'_> {
     fn merge_value_fits(&mut self, node: &Node) -> bool {
         let fits = match &node.value {
             Value::Map(_) | Value::Invalid => true,
-            Value::Seq(items) => items.iter().all(|item| matches!(item.value, Value::Map(_) | Value::Invalid)),
+            Value::Seq(items) => items
+                .iter()
+                .all(|item| matches!(item.value, Value::Map(_) | Value::Invalid)),
             _ => false,
         };
         if !fits {
             self.sink.push(Diagnostic::new(
                 Code::BadMergeKey,
                 node.span,
-                format!("`<<` takes a mapping or a list of mappings, not {}", node.kind()),
+                format!(
+                    "`<<` takes a mapping or a list of mappings, not {}",
+                    node.kind()
+                ),
             ));
         }
         fits
@@ -229,16 +270,21 @@ impl Walk<'_> {
         if let Some(Tag::Other(name)) = &raw.tag
             && name != "!"
         {
-            let diagnostic =
-                Diagnostic::new(Code::TagIgnored, raw.span(self.file), format!("the tag `{name}` has no meaning and is ignored"));
-            self.sink.push(diagnostic.nearest(name, ["!reset", "!override"]));
+            let diagnostic = Diagnostic::new(
+                Code::TagIgnored,
+                raw.span(self.file),
+                format!("the tag `{name}` has no meaning and is ignored"),
+            );
+            self.sink
+                .push(diagnostic.nearest(name, ["!reset", "!override"]));
         }
     }
 
     fn bad_tag(&mut self, raw: &Raw) {
         if let Some(Tag::Core(name)) = &raw.tag {
             let message = format!("the value does not fit its tag `!!{name}`");
-            self.sink.push(Diagnostic::new(Code::BadTag, raw.span(self.file), message));
+            self.sink
+                .push(Diagnostic::new(Code::BadTag, raw.span(self.file), message));
         }
     }
 }

@@ -60,10 +60,18 @@ pub fn parse_one(text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut sink = crate::diagnostic::Sink::default();
     let documents = parse(text, FileId::NONE).map_err(|error| vec![*error])?;
     let Some(document) = documents.first() else {
-        return Err(vec![Diagnostic::new(Code::EmptyFile, Span::NONE, "the text is empty")]);
+        return Err(vec![Diagnostic::new(
+            Code::EmptyFile,
+            Span::NONE,
+            "the text is empty",
+        )]);
     };
     let expansion = document.expand(FileId::NONE, &mut sink);
-    if sink.has_errors() { Err(sink.finish().0) } else { Ok(expansion.root) }
+    if sink.has_errors() {
+        Err(sink.finish().0)
+    } else {
+        Ok(expansion.root)
+    }
 }
 
 /// The value of a YAML or JSON text with one document, without variables and expressions: for files of inputs.
@@ -72,20 +80,32 @@ pub fn parse_one(text: &str) -> Result<Node, Vec<Diagnostic>> {
 /// The first mistake, with its line.
 pub fn plain_value(bytes: &[u8]) -> Result<consort_model::Value, String> {
     let at = |span: Span, message: &str| match span.is_known() {
-        true => format!("line {}, column {}: {message}", span.start.line, span.start.column),
+        true => format!(
+            "line {}, column {}: {message}",
+            span.start.line, span.start.column
+        ),
         false => message.to_owned(),
     };
-    let text = decode(bytes).map_err(|error| format!("line {}: it is not UTF-8 text", error.line))?;
-    let documents = parse(&text, FileId::NONE).map_err(|error| at(error.primary.span, &error.message))?;
+    let text =
+        decode(bytes).map_err(|error| format!("line {}: it is not UTF-8 text", error.line))?;
+    let documents =
+        parse(&text, FileId::NONE).map_err(|error| at(error.primary.span, &error.message))?;
     let document = match documents.as_slice() {
         [] => return Ok(consort_model::Value::Null),
         [one] => one,
-        [_, second, ..] => return Err(at(second.span(FileId::NONE), "there is more than one document")),
+        [_, second, ..] => {
+            return Err(at(
+                second.span(FileId::NONE),
+                "there is more than one document",
+            ));
+        }
     };
     let mut sink = crate::diagnostic::Sink::default();
     let expansion = document.expand_plain(FileId::NONE, &mut sink);
     let (diagnostics, _) = sink.finish();
-    let mistake = diagnostics.iter().find(|one| one.severity() == crate::diagnostic::Severity::Error);
+    let mistake = diagnostics
+        .iter()
+        .find(|one| one.severity() == crate::diagnostic::Severity::Error);
     mistake.map_or(Ok(()), |one| Err(at(one.primary.span, &one.message)))?;
     Ok(expansion.root.to_json())
 }

@@ -11,13 +11,19 @@ pub(super) fn compose(text: &str) -> Value {
         "true" | "True" | "TRUE" => return Value::Bool(true),
         "false" | "False" | "FALSE" => return Value::Bool(false),
         ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Value::Float(f64::INFINITY),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Value::Float(f64::INFINITY);
+        }
         "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
         _ => {}
     }
     let first = text.as_bytes().first().copied().unwrap_or(0);
     if first == b'.' {
-        return if is_float(text) { parse_float(text) } else { Value::String(text.to_owned()) };
+        return if is_float(text) {
+            parse_float(text)
+        } else {
+            Value::String(text.to_owned())
+        };
     }
     if !(first.is_ascii_digit() || first == b'+' || first == b'-') {
         return Value::String(text.to_owned());
@@ -57,7 +63,12 @@ fn core_number(text: &str) -> Option<Value> {
     }
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.parse().ok().and_then(in_range).map_or_else(|| parse_float(text), Value::Int));
+        return Some(
+            text.parse()
+                .ok()
+                .and_then(in_range)
+                .map_or_else(|| parse_float(text), Value::Int),
+        );
     }
     is_float(text).then(|| parse_float(text))
 }
@@ -88,7 +99,9 @@ fn unsigned(digits: &str) -> Option<&str> {
 
 /// Whole numbers of 64 bits, with or without sign; larger ones are floats.
 fn in_range(value: i128) -> Option<i128> {
-    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value).then_some(value)
+    (i128::from(i64::MIN)..=i128::from(u64::MAX))
+        .contains(&value)
+        .then_some(value)
 }
 
 /// Go's `ParseInt(text, 0, 64)`: prefixes 0x, 0o, 0b, and 0 for octal.
@@ -153,8 +166,13 @@ fn is_timestamp(text: &str) -> bool {
 
 fn is_date(date: &str) -> bool {
     let parts: Vec<&str> = date.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
-    let (Some(year), Some(month), Some(day)) = (small(year, 4), small(month, 2), small(day, 2)) else { return false };
+    let [year, month, day] = parts.as_slice() else {
+        return false;
+    };
+    let (Some(year), Some(month), Some(day)) = (small(year, 4), small(month, 2), small(day, 2))
+    else {
+        return false;
+    };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -173,10 +191,17 @@ fn is_time(time: &str, zone_needed: bool) -> bool {
     let zone_fits = match zone {
         "" => !zone_needed,
         "Z" => zone_needed,
-        other => zone_needed && other[1..].split_once(':').is_some_and(|(h, m)| small(h, 2).is_some_and(|h| h < 24) && small(m, 2).is_some_and(|m| m < 60)),
+        other => {
+            zone_needed
+                && other[1..].split_once(':').is_some_and(|(h, m)| {
+                    small(h, 2).is_some_and(|h| h < 24) && small(m, 2).is_some_and(|m| m < 60)
+                })
+        }
     };
     let parts: Vec<&str> = clock.split(':').collect();
-    let [hour, minute, second] = parts.as_slice() else { return false };
+    let [hour, minute, second] = parts.as_slice() else {
+        return false;
+    };
     let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
     zone_fits
         && small(hour, 2).is_some_and(|value| value < 24)
@@ -198,15 +223,33 @@ mod tests {
     #[test]
     fn scalars_are_what_go_yaml_says() {
         let table: &[(&str, Value)] = &[
-            ("010", Value::Int(8)), ("0o17", Value::Int(15)), ("0x1F", Value::Int(31)), ("0b11", Value::Int(3)),
-            ("1_000", Value::Int(1000)), ("+5", Value::Int(5)), ("-7", Value::Int(-7)), ("08", Value::Float(8.0)),
-            ("1e3", Value::Float(1000.0)), ("1.10", Value::Float(1.1)), (".5", Value::Float(0.5)),
-            ("18446744073709551615", Value::Int(u64::MAX.into())), ("on", Value::String("on".into())),
-            ("12:30:45", Value::String("12:30:45".into())), ("22:22", Value::String("22:22".into())),
-            ("2024-01-01", Value::Timestamp("2024-01-01".into())), ("2024-13-01", Value::String("2024-13-01".into())),
-            ("2001-12-14t21:59:43.10-05:00", Value::Timestamp("2001-12-14t21:59:43.10-05:00".into())),
-            ("~", Value::Null), ("1.2.3", Value::String("1.2.3".into())), ("-", Value::String("-".into())),
-            ("0x", Value::String("0x".into())), ("1e", Value::String("1e".into())), ("é", Value::String("é".into())),
+            ("010", Value::Int(8)),
+            ("0o17", Value::Int(15)),
+            ("0x1F", Value::Int(31)),
+            ("0b11", Value::Int(3)),
+            ("1_000", Value::Int(1000)),
+            ("+5", Value::Int(5)),
+            ("-7", Value::Int(-7)),
+            ("08", Value::Float(8.0)),
+            ("1e3", Value::Float(1000.0)),
+            ("1.10", Value::Float(1.1)),
+            (".5", Value::Float(0.5)),
+            ("18446744073709551615", Value::Int(u64::MAX.into())),
+            ("on", Value::String("on".into())),
+            ("12:30:45", Value::String("12:30:45".into())),
+            ("22:22", Value::String("22:22".into())),
+            ("2024-01-01", Value::Timestamp("2024-01-01".into())),
+            ("2024-13-01", Value::String("2024-13-01".into())),
+            (
+                "2001-12-14t21:59:43.10-05:00",
+                Value::Timestamp("2001-12-14t21:59:43.10-05:00".into()),
+            ),
+            ("~", Value::Null),
+            ("1.2.3", Value::String("1.2.3".into())),
+            ("-", Value::String("-".into())),
+            ("0x", Value::String("0x".into())),
+            ("1e", Value::String("1e".into())),
+            ("é", Value::String("é".into())),
         ];
         for (text, value) in table {
             assert_eq!(&compose(text), value, "{text}");
