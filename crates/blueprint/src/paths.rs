@@ -132,6 +132,31 @@ pub fn resolve(document: &mut Node, base: Base<'_>, source: &dyn Source) {
     }
 }
 
+/// Programs of an included blueprint are built in its folder. In the blueprint itself paths of programs stay
+/// relative, so that the same blueprint in another folder is the same.
+pub fn resolve_programs(document: &mut Node, folder: &str) {
+    for section in ["services", "jobs", "workloads"] {
+        for element in values(document.get_mut(section)) {
+            let Some(process) = element
+                .get_mut("process")
+                .filter(|process| process.as_map().is_some())
+            else {
+                continue;
+            };
+            let context = match process.get("context") {
+                Some(context) => context.as_str().map(|context| join(folder, context)),
+                None => Some(folder.to_owned()),
+            };
+            if let Some(context) = context {
+                let span = process
+                    .get("context")
+                    .map_or(process.span, |context| context.span);
+                process.set("context", Node::string(context, span));
+            }
+        }
+    }
+}
+
 fn service(service: &mut Node, base: Base<'_>, source: &dyn Source) {
     container(service, base);
     for hook in items(service.get_mut("pre_start")) {

@@ -112,13 +112,10 @@ impl Writer {
             Shape::TextLike(_, wanted) => {
                 json!({"type": "string", "$comment": format!("{wanted}")})
             }
-            Shape::List(item) => {
+            // Doubles are removed from many lists before they are checked, as Compose does.
+            Shape::List(item) | Shape::Set(item) => {
                 or_expression(json!({"type": "array", "items": self.shape(item)}), false)
             }
-            Shape::Set(item) => or_expression(
-                json!({"type": "array", "items": self.shape(item), "uniqueItems": true}),
-                false,
-            ),
             Shape::Map(value, names) => {
                 let mut map = json!({"type": "object", "additionalProperties": self.shape(value)});
                 match names {

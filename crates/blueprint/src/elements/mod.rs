@@ -61,6 +61,7 @@ pub fn to_blueprint_with(
         graph: Graph::default(),
     };
     build.refuse_private_characters(&loaded.document);
+    build.refuse_expression_keys();
     build.sections();
     build.check_references();
     build.target_warnings();
@@ -173,6 +174,44 @@ impl<'a> Build<'a> {
             _ if node.scalar_text().is_some_and(|text| private(&text)) => {
                 self.say(private_character(node.span))
             }
+            _ => {}
+        }
+    }
+
+    /// Keys of our elements are never expressions. (In Compose's own they are text, as Compose has it.)
+    fn refuse_expression_keys(&mut self) {
+        for section in [
+            "inputs",
+            "locals",
+            "data",
+            "resources",
+            "pools",
+            "workloads",
+            "outputs",
+        ] {
+            if let Some(node) = self.loaded.document.get(section) {
+                self.plain_keys(node);
+            }
+        }
+    }
+
+    fn plain_keys(&mut self, node: &Node) {
+        match &node.value {
+            Value::Map(map) => {
+                for (key, entry) in map {
+                    let expression = key
+                        .match_indices("${")
+                        .any(|(at, _)| key[at + 2..].starts_with(char::is_whitespace));
+                    if expression {
+                        self.say(
+                            Diagnostic::new(Code::ExpressionNotHere, entry.key, "a key cannot be an expression")
+                                .help("build the whole mapping in one expression: ${ {(.inputs.name): 1} }"),
+                        );
+                    }
+                    self.plain_keys(&entry.node);
+                }
+            }
+            Value::Seq(items) => items.iter().for_each(|item| self.plain_keys(item)),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `workloads`: graphs of tasks with an objective.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use consort_model::{Address, Kind};
 
@@ -147,23 +147,7 @@ impl Build<'_> {
                 );
             }
         }
-        // Kahn's order: what is left over stands in a circle or behind one.
-        let mut left: BTreeSet<&str> = tasks.keys().map(String::as_str).collect();
-        loop {
-            let is_free = |name: &&str| {
-                tasks.get(*name).is_none_or(|entry| {
-                    needs(&entry.node)
-                        .filter_map(Node::as_str)
-                        .all(|need| !left.contains(need))
-                })
-            };
-            let free: Vec<&str> = left.iter().copied().filter(is_free).collect();
-            if free.is_empty() {
-                break;
-            }
-            left.retain(|name| !free.contains(name));
-        }
-        if let Some(circle) = circle(tasks, &left) {
+        if let Some(circle) = circle(tasks, &unordered(tasks)) {
             let first = circle.first().copied().unwrap_or_default();
             let span = tasks.get(first).map_or(span, |entry| entry.key);
             let message = format!(
@@ -213,6 +197,38 @@ fn needs(task: &Node) -> impl Iterator<Item = &Node> {
         .and_then(Node::as_seq)
         .into_iter()
         .flatten()
+}
+
+/// The tasks that no order can hold (Kahn): each stands in a circle or needs one that does.
+fn unordered(tasks: &Map) -> BTreeSet<&str> {
+    let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, entry) in tasks {
+        let known = needs(&entry.node)
+            .filter_map(Node::as_str)
+            .filter(|need| tasks.contains_key(*need));
+        let count = known
+            .map(|need| followers.entry(need).or_default().push(name))
+            .count();
+        waits.insert(name, count);
+    }
+    let mut free: Vec<&str> = waits
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(name, _)| *name)
+        .collect();
+    while let Some(name) = free.pop() {
+        waits.remove(name);
+        for follower in followers.remove(name).unwrap_or_default() {
+            if let Some(count) = waits.get_mut(follower) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(follower);
+                }
+            }
+        }
+    }
+    waits.into_keys().collect()
 }
 
 /// One circle among tasks, each of which has a need among them.

@@ -174,7 +174,11 @@ impl Loader<'_> {
             variables,
             stack: stack.to_vec(),
         };
-        Some(self.project(&inner))
+        let mut document = self.project(&inner);
+        if inner.folder != project.folder {
+            paths::resolve_programs(&mut document, &inner.folder);
+        }
+        Some(document)
     }
 
     /// The variables around, and those of the include's own files where they are not set.

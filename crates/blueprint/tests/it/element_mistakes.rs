@@ -160,6 +160,15 @@ fn characters_that_mark_secrets_are_refused() {
 }
 
 #[test]
+fn keys_of_elements_are_never_expressions() {
+    let text = said("services: {s: {command: run}}\nlocals: {a: {'${ .inputs.x }': 1}}");
+    assert!(
+        text.contains("E0075") && text.contains("a key cannot be an expression"),
+        "{text}"
+    );
+}
+
+#[test]
 fn keys_that_mark_values_inside_are_refused() {
     for key in ["$deferred", "$unknown"] {
         let text = said(&format!(

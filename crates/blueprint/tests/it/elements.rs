@@ -278,6 +278,57 @@ fn a_definition_may_stand_in_a_file_of_its_own() {
 }
 
 #[test]
+fn programs_of_an_included_blueprint_are_built_in_its_folder() {
+    let loaded = loaded(&[
+        (
+            "1.yaml",
+            "include: [lib/compose.yaml]\nservices: {own: {process: {command: [a]}}}",
+        ),
+        (
+            "lib/compose.yaml",
+            "services: {a: {process: {command: [a]}}, b: {process: {command: [b], context: src}}}\nresources: {r: {type: password}}",
+        ),
+    ]);
+    let (blueprint, _) = to_blueprint(&loaded).unwrap();
+    assert_eq!(
+        body(&blueprint, "services.a")["process"]["context"],
+        json!("/p/lib")
+    );
+    assert_eq!(
+        body(&blueprint, "services.b")["process"]["context"],
+        json!("/p/lib/src")
+    );
+    assert_eq!(
+        body(&blueprint, "services.own")["process"].get("context"),
+        None
+    );
+    assert!(
+        blueprint
+            .nodes
+            .contains_key(&"resources.r".parse::<Address>().unwrap())
+    );
+}
+
+#[test]
+fn a_workload_of_many_tasks_is_read() {
+    let mut text = String::from(
+        "pools: {p: {types: [{name: n, cpus: 1, memory: 1G, price: 1 USD/h}]}}\nworkloads:\n  w:\n    pool: p\n    objective: {deadline: 9h}\n    tasks:\n      t0: {estimate: 1s, command: x}\n",
+    );
+    for at in 1..1000 {
+        text.push_str(&format!(
+            "      t{at}: {{estimate: 1s, command: x, needs: [t{}]}}\n",
+            at - 1
+        ));
+    }
+    assert_eq!(
+        body(&typed(&text), "workloads.w")["tasks"]
+            .as_object()
+            .map(|tasks| tasks.len()),
+        Some(1000)
+    );
+}
+
+#[test]
 fn inputs_take_their_defaults_from_variables_in_their_type() {
     let request = consort_blueprint::LoadRequest {
         env: crate::support::env(&[("PORT", "8080"), ("ON", "true")]),
