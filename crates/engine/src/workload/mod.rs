@@ -1,41 +1,34 @@
-//! Workloads and jobs as durable runs.
+//! Workloads and jobs as durable runs: the plan is recorded first, then slots are leased and tasks
+//! started in its order; it is made anew when a task is late or fails.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `read` | a registered workload, pool or job, read into a question and tasks |
+//! | `definition` | what one run carries out, with its plan |
+//! | `record`, `state`, `machine` | the pure machine |
+//! | `perform`, `runtime`, `runner` | the shell that carries it out over the tasks of a target |
+//! | `start` | starts, takes up, reports and ends runs |
+//! | `report`, `view` | plan and actual side by side; steps |
+//! | `estimate` | what workloads would take, for plans |
+//! | `cron`, `schedule` | starts at set times |
 
-use std::sync::Arc;
+mod cron;
+mod definition;
+mod estimate;
+mod machine;
+mod perform;
+mod read;
+mod record;
+mod report;
+mod runner;
+mod runtime;
+mod schedule;
+mod start;
+mod state;
+#[cfg(test)]
+mod tests;
+mod view;
 
-use consort_journal::{Envelope, RunRow, Seq};
-use consort_model::bundle::Bundle;
-use consort_model::id::RunId;
-use consort_model::plan::Plan;
-use consort_model::revision::Principal;
-use consort_model::{Code, Problem};
-
-use crate::control::{StartAnswer, StartRequest, StepView, WorkloadReport};
-use crate::engine::Engine;
-
-pub(crate) fn steps(_records: &[(Seq, Envelope)]) -> (Vec<StepView>, Vec<Problem>) {
-    (Vec::new(), Vec::new())
-}
-
-fn missing() -> Problem {
-    Problem::new(Code::USAGE, "workloads and jobs are not run yet")
-}
-
-impl Engine {
-    pub(crate) async fn drive_workload(self: &Arc<Self>, row: RunRow) {
-        tracing::error!(run = %row.summary.id, "runs of workloads cannot be taken up by this version");
-    }
-
-    pub(crate) async fn start_workload(
-        self: &Arc<Self>,
-        _request: StartRequest,
-        _by: Principal,
-    ) -> Result<StartAnswer, Problem> {
-        Err(missing())
-    }
-
-    pub(crate) async fn report_workload(&self, _run: RunId) -> Result<WorkloadReport, Problem> {
-        Err(missing())
-    }
-
-    pub(crate) fn estimate_workloads(&self, _bundle: &Bundle, _plan: &mut Plan) {}
-}
+#[allow(unused_imports, reason = "started with the other dispatchers")]
+pub(crate) use schedule::run_schedules;
+pub(crate) use view::steps;
