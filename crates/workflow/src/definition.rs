@@ -38,15 +38,28 @@ impl Definition {
             let identity = serde_json::json!({"dsl": "1.0.3", "namespace": namespace, "name": name, "version": "0.0.0"});
             object.insert("document".into(), identity);
         }
-        let (mistakes, lints): (Vec<_>, Vec<_>) = validate::check(&document).into_iter().partition(|mistake| !mistake.lint);
+        let (mistakes, lints): (Vec<_>, Vec<_>) = validate::check(&document)
+            .into_iter()
+            .partition(|mistake| !mistake.lint);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let schedule = match document.get("schedule").map(Schedule::read).transpose() {
             Ok(schedule) => schedule,
-            Err(message) => return Err(vec![Mistake { pointer: "/schedule".into(), message, lint: false }]),
+            Err(message) => {
+                return Err(vec![Mistake {
+                    pointer: "/schedule".into(),
+                    message,
+                    lint: false,
+                }]);
+            }
         };
-        Ok(Self { digest: Digest::of_value(&document), document, schedule, lints })
+        Ok(Self {
+            digest: Digest::of_value(&document),
+            document,
+            schedule,
+            lints,
+        })
     }
 
     /// The document, with its defaults.
@@ -67,13 +80,35 @@ impl Definition {
     }
     /// The names of secrets that it may read.
     pub fn secrets(&self) -> Vec<&str> {
-        let names = self.document.pointer("/use/secrets").and_then(Value::as_array);
-        names.into_iter().flatten().filter_map(Value::as_str).collect()
+        let names = self
+            .document
+            .pointer("/use/secrets")
+            .and_then(Value::as_array);
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// The raw input of a run that an event starts: a list of one event, as `schedule.read` says
+    /// (the whole event by default, as in 1.0.x).
+    pub fn started_by(&self, event: &Value) -> Value {
+        let data = self.at("/schedule/read") == "data";
+        let item = if data {
+            event.get("data").cloned().unwrap_or_default()
+        } else {
+            event.clone()
+        };
+        Value::Array(vec![item])
     }
 
     /// The tasks of a list.
     pub(crate) fn list(&self, pointer: &str) -> &[Value] {
-        self.document.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.document
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
     /// One task of a list: its name and what it says.
     pub(crate) fn task(&self, list: &str, index: usize) -> Option<(&str, &Value)> {
@@ -95,5 +130,8 @@ impl Definition {
 
 /// A pointer to a task of a list.
 pub(crate) fn task_pointer(list: &str, index: usize, name: &str) -> String {
-    format!("{list}/{index}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!(
+        "{list}/{index}/{}",
+        name.replace('~', "~0").replace('/', "~1")
+    )
 }

@@ -4,8 +4,13 @@
 use consort_model::Value;
 use consort_model::time::Span;
 
-const PARTS: [(&str, u64); 5] =
-    [("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1_000), ("milliseconds", 1)];
+const PARTS: [(&str, u64); 5] = [
+    ("days", 86_400_000),
+    ("hours", 3_600_000),
+    ("minutes", 60_000),
+    ("seconds", 1_000),
+    ("milliseconds", 1),
+];
 
 /// Reads a duration.
 pub(crate) fn read(value: &Value) -> Result<Span, String> {
@@ -71,7 +76,17 @@ mod tests {
         ] {
             assert_eq!(read(&value), Ok(Span::from_millis(millis)), "{value}");
         }
-        for value in [json!("P1Y"), json!("P1M"), json!("PT"), json!("P"), json!("30s"), json!({}), json!({"years": 1}), json!(5), json!("PT1S1M")] {
+        for value in [
+            json!("P1Y"),
+            json!("P1M"),
+            json!("PT"),
+            json!("P"),
+            json!("30s"),
+            json!({}),
+            json!({"years": 1}),
+            json!(5),
+            json!("PT1S1M"),
+        ] {
             assert!(read(&value).is_err(), "{value}");
         }
     }

@@ -37,7 +37,11 @@ pub mod types {
 /// The URI family that is emitted: that of `dsl` 1.0.x documents.
 const HOST: &str = "https://serverlessworkflow.io/spec/1.0.0/errors/";
 /// Hosts and paths of URIs that mean the same standard type.
-const HOSTS: &[&str] = &["serverlessworkflow.io", "serverlessworkflow.io.io", "open-workflow-specification.org"];
+const HOSTS: &[&str] = &[
+    "serverlessworkflow.io",
+    "serverlessworkflow.io.io",
+    "open-workflow-specification.org",
+];
 const PATHS: &[&str] = &["/spec/1.0.0/errors/", "/dsl/errors/types/"];
 
 /// An error of a workflow.
@@ -62,9 +66,21 @@ pub struct Fault {
 impl Fault {
     /// A standard error with its default status.
     pub fn standard(name: &str, detail: impl Into<String>) -> Self {
-        let status = types::STANDARD.iter().find(|(known, _)| *known == name).map_or(500, |(_, status)| *status);
-        let title = name.chars().next().map(|first| first.to_uppercase().chain(name.chars().skip(1)).collect());
-        Self { kind: format!("{HOST}{name}"), status, instance: None, title, detail: Some(detail.into()) }
+        let status = types::STANDARD
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(500, |(_, status)| *status);
+        let title = name
+            .chars()
+            .next()
+            .map(|first| first.to_uppercase().chain(name.chars().skip(1)).collect());
+        Self {
+            kind: format!("{HOST}{name}"),
+            status,
+            instance: None,
+            title,
+            detail: Some(detail.into()),
+        }
     }
     /// The same with another status.
     #[must_use]
@@ -83,16 +99,25 @@ impl Fault {
     }
     /// Is it of this type? Standard types have several URIs in the wild.
     pub fn is_of(&self, kind: &str) -> bool {
-        self.kind == kind || matches!((standard_name(&self.kind), standard_name(kind)), (Some(own), Some(other)) if own == other)
+        self.kind == kind
+            || matches!((standard_name(&self.kind), standard_name(kind)), (Some(own), Some(other)) if own == other)
     }
 }
 
 fn standard_name(uri: &str) -> Option<&str> {
-    let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))?;
-    let host = HOSTS.iter().find(|host| rest.strip_prefix(**host).is_some_and(|path| path.starts_with('/')))?;
+    let rest = uri
+        .strip_prefix("https://")
+        .or_else(|| uri.strip_prefix("http://"))?;
+    let host = HOSTS.iter().find(|host| {
+        rest.strip_prefix(**host)
+            .is_some_and(|path| path.starts_with('/'))
+    })?;
     let path = &rest[host.len()..];
     let name = PATHS.iter().find_map(|prefix| path.strip_prefix(prefix))?;
-    types::STANDARD.iter().any(|(known, _)| *known == name).then_some(name)
+    types::STANDARD
+        .iter()
+        .any(|(known, _)| *known == name)
+        .then_some(name)
 }
 
 #[cfg(test)]
@@ -102,11 +127,16 @@ mod tests {
     #[test]
     fn standard_types_have_aliases_and_others_have_none() {
         let fault = Fault::standard(types::COMMUNICATION, "x");
-        assert!(fault.is_of("https://open-workflow-specification.org/dsl/errors/types/communication"));
+        assert!(
+            fault.is_of("https://open-workflow-specification.org/dsl/errors/types/communication")
+        );
         assert!(fault.is_of("https://serverlessworkflow.io.io/spec/1.0.0/errors/communication"));
         assert!(!fault.is_of("https://example.org/dsl/errors/types/communication"));
         assert!(!fault.is_of("https://open-workflow-specification.org/dsl/errors/types/timeout"));
-        let own = Fault { kind: "https://example.org/mine".into(), ..fault };
+        let own = Fault {
+            kind: "https://example.org/mine".into(),
+            ..fault
+        };
         assert!(own.is_of("https://example.org/mine") && !own.is_of("https://example.org/other"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use consort_model::Value;
+use consort_model::{Value, secret};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,7 +41,9 @@ pub enum HttpOutput {
     Response,
 }
 
-/// A request as it is planned: secrets are tokens, put in when it is sent.
+/// A request as it is planned: secrets are tokens, put in when it is sent. Who puts them in encodes
+/// them for their place: percent-encoded in the URL and in forms, as JSON text in a JSON body; in a
+/// header they must not have control characters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpRequest {
     /// Upper case.
@@ -89,20 +91,35 @@ pub enum HttpAnswer {
 }
 
 /// Headers that are not shown.
-const HIDDEN: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key"];
+const HIDDEN: &[&str] = &[
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-api-key",
+];
 
 impl HttpRequest {
     /// The output of the call, or the fault.
     pub(crate) fn output(&self, answer: &HttpAnswer) -> Result<Value, Fault> {
         let (status, headers, body) = match answer {
-            HttpAnswer::Failed { message, status, .. } => {
+            HttpAnswer::Failed {
+                message, status, ..
+            } => {
                 return Err(Fault::standard(types::COMMUNICATION, message.clone()).status(*status));
             }
-            HttpAnswer::Answered { status, headers, body } => (*status, headers, body),
+            HttpAnswer::Answered {
+                status,
+                headers,
+                body,
+            } => (*status, headers, body),
         };
         let good = (200..300).contains(&status) || (self.redirect && (300..400).contains(&status));
         if !good {
-            let message = format!("{} {} was answered with status {status}", self.method, self.url);
+            let message = format!(
+                "{} {} was answered with status {status}",
+                self.method,
+                secret::masked(&self.url)
+            );
             return Err(Fault::standard(types::COMMUNICATION, message).status(status));
         }
         let bytes = STANDARD.decode(body).unwrap_or_default();
@@ -110,7 +127,7 @@ impl HttpRequest {
             HttpOutput::Raw => Ok(Value::String(body.clone())),
             HttpOutput::Content => self.content(headers, &bytes),
             HttpOutput::Response => Ok(json!({
-                "request": {"method": self.method, "uri": self.url, "headers": self.shown_headers()},
+                "request": {"method": self.method, "uri": secret::masked(&self.url), "headers": self.shown_headers()},
                 "statusCode": status,
                 "headers": headers,
                 "content": self.content(headers, &bytes)?,
@@ -121,7 +138,14 @@ impl HttpRequest {
     fn shown_headers(&self) -> BTreeMap<String, String> {
         let mask = |(name, value): (&String, &String)| {
             let hidden = HIDDEN.contains(&name.as_str());
-            (name.clone(), if hidden { "(hidden)".into() } else { value.clone() })
+            (
+                name.clone(),
+                if hidden {
+                    "(hidden)".into()
+                } else {
+                    secret::masked(value)
+                },
+            )
         };
         self.headers.iter().map(mask).collect()
     }
@@ -131,16 +155,25 @@ impl HttpRequest {
             return Ok(Value::Null);
         }
         let media = headers.get("content-type").map_or("", String::as_str);
-        let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media = media
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         let wrong = |message: String| Fault::standard(types::COMMUNICATION, message);
         if self.decode_xml {
-            let text = std::str::from_utf8(bytes).map_err(|_| wrong("the answer is not UTF-8".into()))?;
-            return crate::xml::decode(text).map_err(|message| wrong(format!("the answer is no XML: {message}")));
+            let text =
+                std::str::from_utf8(bytes).map_err(|_| wrong("the answer is not UTF-8".into()))?;
+            return crate::xml::decode(text)
+                .map_err(|message| wrong(format!("the answer is no XML: {message}")));
         }
         if media == "application/json" || media.ends_with("+json") {
-            return serde_json::from_slice(bytes).map_err(|error| wrong(format!("the answer is no JSON: {error}")));
+            return serde_json::from_slice(bytes)
+                .map_err(|error| wrong(format!("the answer is no JSON: {error}")));
         }
-        let text_like = media.starts_with("text/") || media == "application/xml" || media.ends_with("+xml");
+        let text_like =
+            media.starts_with("text/") || media == "application/xml" || media.ends_with("+xml");
         match std::str::from_utf8(bytes) {
             Ok(text) if text_like || media.is_empty() => Ok(Value::String(text.to_owned())),
             _ => Ok(Value::String(STANDARD.encode(bytes))),
@@ -150,16 +183,18 @@ impl HttpRequest {
 
 /// A value as part of a URL: text as it is, everything else as JSON.
 pub(crate) fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986). Secret tokens stay whole.
 pub(crate) fn encode(value: &str) -> String {
     let mut out = String::new();
-    for piece in consort_model::secret::pieces(value) {
+    for piece in secret::pieces(value) {
         match piece {
-            consort_model::secret::Piece::Secret(handle) => out.push_str(&handle.token()),
-            consort_model::secret::Piece::Text(text) => {
+            secret::Piece::Secret(handle) => out.push_str(&handle.token()),
+            secret::Piece::Text(text) => {
                 for byte in text.bytes() {
                     if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                         out.push(char::from(byte));
@@ -179,12 +214,17 @@ pub(crate) fn expand(template: &str, data: &Value) -> Result<String, Fault> {
     let mut rest = template;
     while let Some(start) = rest.find('{') {
         out.push_str(&rest[..start]);
-        let Some(length) = rest[start..].find('}') else { break };
+        let Some(length) = rest[start..].find('}') else {
+            break;
+        };
         let name = &rest[start + 1..start + length];
         match data.get(name) {
             None | Some(Value::Null) => {}
             Some(Value::Array(_) | Value::Object(_)) => {
-                return Err(Fault::standard(types::EXPRESSION, format!("`{{{name}}}` in `{template}` is no text or number")));
+                return Err(Fault::standard(
+                    types::EXPRESSION,
+                    format!("`{{{name}}}` in `{template}` is no text or number"),
+                ));
             }
             Some(value) => out.push_str(&encode(&text(value))),
         }

@@ -22,5 +22,5 @@ pub use definition::{Definition, Mistake};
 pub use error::{Fault, types};
 pub use event::{EventFilter, Matching};
 pub use http::{Authentication, HttpAnswer, HttpOutput, HttpRequest};
-pub use machine::{Ended, Event, Input, Record, State, WorkflowMachine, WorkflowEffect};
+pub use machine::{Ended, Event, Input, Record, State, Why, WorkflowEffect, WorkflowMachine};
 pub use schedule::Schedule;

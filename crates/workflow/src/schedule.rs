@@ -35,13 +35,22 @@ impl Schedule {
             return if text.split_whitespace().count() == 5 {
                 Ok(Self::Cron(text.to_owned()))
             } else {
-                Err(format!("`{text}` has not five fields: minute, hour, day of month, month, day of week"))
+                Err(format!(
+                    "`{text}` has not five fields: minute, hour, day of month, month, day of week"
+                ))
             };
         }
-        let on = schedule.get("on").ok_or("`schedule` needs one of every, cron, after, on")?;
+        let on = schedule
+            .get("on")
+            .ok_or("`schedule` needs one of every, cron, after, on")?;
         let filter = |one: &Value| {
             let with = one.get("with").cloned().ok_or("a filter needs `with`")?;
-            Ok::<_, String>(EventFilter(with))
+            let correlate = one
+                .get("correlate")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
+            Ok::<_, String>(EventFilter::new(with, correlate))
         };
         if let Some(one) = on.get("one") {
             return Ok(Self::On(vec![filter(one)?]));
@@ -50,7 +59,11 @@ impl Schedule {
             let filters: Result<Vec<_>, _> = any.iter().map(filter).collect();
             // No filter at all means every event.
             let filters = filters?;
-            return Ok(Self::On(if filters.is_empty() { vec![EventFilter(serde_json::json!({}))] } else { filters }));
+            return Ok(Self::On(if filters.is_empty() {
+                vec![EventFilter(serde_json::json!({}))]
+            } else {
+                filters
+            }));
         }
         Err("`schedule.on` with `all` is not there yet; use `one` or `any`".into())
     }
