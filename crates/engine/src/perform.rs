@@ -136,6 +136,9 @@ async fn carry_out(step: &Step) -> Result<Performed, Failure> {
     if action.address.kind() == Kind::Service {
         return service::perform(step).await;
     }
+    if action.operation == Operation::Read {
+        return read(step).await;
+    }
     let desired = settings(step).await?;
     if action.driver == ENGINE {
         return Ok(register(step, desired));
@@ -148,6 +151,58 @@ async fn carry_out(step: &Step) -> Result<Performed, Failure> {
         .apply(&context, request)
         .await?;
     step.performed(desired, applied).await
+}
+
+/// Data is read, and what was observed of a resource is recorded: nothing in the world changes.
+async fn read(step: &Step) -> Result<Performed, Failure> {
+    let action = &step.action;
+    let known = action.prior.clone();
+    let object = match known {
+        Some(object) => object,
+        None => Object {
+            id: action.address.to_string(),
+            desired: settings(step).await?,
+            attributes: Value::Null,
+            tainted: false,
+        },
+    };
+    let context = step.context().await?;
+    let observed = step
+        .engine
+        .driver(&action.driver)?
+        .read(&context, &action.type_name, &object)
+        .await?;
+    let attributes = match observed {
+        consort_driver::Observed::Present(seen) => with_secrets_of(&object.attributes, seen),
+        consort_driver::Observed::Gone => {
+            return Err(Problem::new(Code::NODE_FAILED, "it is not there").into());
+        }
+        consort_driver::Observed::Unreachable(why) => {
+            return Err(
+                Problem::new(Code::NODE_FAILED, format!("it cannot be read: {why}")).into(),
+            );
+        }
+    };
+    Ok(Performed {
+        state: vec![step.entry(Object {
+            attributes,
+            ..object
+        })],
+        ..Performed::default()
+    })
+}
+
+/// What was seen, with the recorded value where a driver shows none: that of a secret.
+fn with_secrets_of(recorded: &Value, mut seen: Value) -> Value {
+    if let (Some(recorded), Some(seen)) = (recorded.as_object(), seen.as_object_mut()) {
+        for (name, value) in recorded {
+            let shown = seen.entry(name.clone()).or_insert(Value::Null);
+            if shown.is_null() {
+                shown.clone_from(value);
+            }
+        }
+    }
+    seen
 }
 
 /// The driver of nodes that the engine itself keeps: workflows, workloads, pools, jobs.

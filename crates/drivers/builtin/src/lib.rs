@@ -93,11 +93,8 @@ impl Driver for Builtin {
                 .get(&attribute.name)
                 .cloned()
                 .unwrap_or(Partial::NULL);
-            let before = prior
-                .desired
-                .get(&attribute.name)
-                .cloned()
-                .unwrap_or(Value::Null);
+            let before = if after == Partial::NULL { None } else { observed(prior, &attribute.name) };
+            let before = before.or_else(|| prior.desired.get(&attribute.name)).cloned().unwrap_or(Value::Null);
             let same = after.known().is_some_and(|after| after == before);
             if !same {
                 changes = true;
@@ -172,6 +169,11 @@ impl Driver for Builtin {
         let _ = context;
         Ok(Resolution::Repeat)
     }
+}
+
+/// What is there, where that was seen: it may differ from what was asked for.
+fn observed<'a>(prior: &'a Object, name: &str) -> Option<&'a Value> {
+    prior.attributes.get(name).filter(|value| !value.is_null())
 }
 
 /// The name of the driver, as plans and state record it.

@@ -14,6 +14,8 @@ pub(crate) struct Tree<'a> {
     pub(crate) tag: &'a str,
     /// This process is the shim, so that all its children are members.
     pub(crate) is_shim: bool,
+    /// What members started are members too, unless the instance supervises others.
+    pub(crate) descendants: bool,
 }
 
 impl Tree<'_> {
@@ -28,7 +30,7 @@ impl Tree<'_> {
                 .flat_map(|leaf| procs(leaf))
                 .collect();
         }
-        escaped(self.tag, self.is_shim)
+        escaped(self.tag, self.is_shim, self.descendants)
     }
 
     /// Sends SIGKILL to all members, once. The caller repeats it until there are none, for forks race.
@@ -57,7 +59,7 @@ impl Tree<'_> {
 }
 
 /// Members of an instance without a cgroup.
-fn escaped(tag: &str, is_shim: bool) -> Vec<i32> {
+fn escaped(tag: &str, is_shim: bool, descendants: bool) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(-1);
     let all: Vec<(i32, procfs::Stat)> = procfs::pids()
         .into_iter()
@@ -69,6 +71,9 @@ fn escaped(tag: &str, is_shim: bool) -> Vec<i32> {
         .filter(|(pid, stat)| (is_shim && stat.parent == own) || procfs::is_tagged(*pid, tag))
         .map(|(pid, _)| *pid)
         .collect();
+    if !descendants {
+        return members.into_iter().collect();
+    }
     // Descendants of members; each round adds at least one, so there are at most as many rounds as processes.
     loop {
         let before = members.len();

@@ -68,6 +68,7 @@ pub fn sweep(state_dir: &Path) -> Result<(), SweepError> {
         groups: &groups,
         tag: &tag,
         is_shim: false,
+        descendants: !spec.supervises_others,
     };
     let main: Option<PidRecord> = record::read_json(state_dir, record::PID_FILE)
         .ok()

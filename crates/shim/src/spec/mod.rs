@@ -87,6 +87,10 @@ pub struct Spec {
     /// finds the control socket in `CONSORT_FDSTORE`.
     #[serde(default)]
     pub fd_store: u32,
+    /// The instance starts shims of its own (it is a server): only its main process is ended with it.
+    /// What it started belongs to others and goes on.
+    #[serde(default)]
+    pub supervises_others: bool,
     /// How long the shim of an ended instance waits for `ack_exit`.
     #[serde(default = "five_minutes")]
     pub linger_ms: u64,

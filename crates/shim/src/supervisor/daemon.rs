@@ -175,6 +175,11 @@ fn begin(dir: &Path, secrets: Secrets, ack: &mut File) -> Result<Supervisor, Ref
             errno: None,
         });
     }
+    if spec.supervises_others {
+        // What the instance started is init's, not ours, when its parent ends.
+        set_child_subreaper(None)
+            .map_err(|error| Refusal::setup("cannot stop being a subreaper", &error.into()))?;
+    }
     let signals = sys::block_and_open_signalfd()
         .map_err(|error| Refusal::setup("cannot receive signals", &error))?;
     Supervisor::new(PathBuf::from(dir), lock, spec, secrets, signals)

@@ -131,6 +131,7 @@ impl Supervisor {
             groups: &self.groups,
             tag: &self.tag,
             is_shim: true,
+            descendants: !self.spec.supervises_others,
         }
     }
 

@@ -282,3 +282,19 @@ fn a_limit_that_may_not_be_raised_is_a_warning() {
     );
     instance.finish(&mut client);
 }
+
+#[test]
+fn an_instance_that_supervises_others_ends_alone() {
+    let script = "env -i setsid sleep 300 & echo $! > $DIR/other; touch $DIR/up; exec sleep 300";
+    let mut instance = Instance::new(script).ready_when("up");
+    instance.spec.cgroup = None;
+    instance.spec.supervises_others = true;
+    let mut client = instance.launch();
+    wait_ready(&mut client);
+    instance.finish(&mut client);
+    let text = std::fs::read_to_string(instance.folder().join("other")).unwrap();
+    let other = rustix::process::Pid::from_raw(text.trim().parse().unwrap()).unwrap();
+    let alive = rustix::process::test_kill_process(other).is_ok();
+    let _ = rustix::process::kill_process(other, rustix::process::Signal::KILL);
+    assert!(alive, "what it started goes on");
+}

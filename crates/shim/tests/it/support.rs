@@ -72,6 +72,7 @@ impl Instance {
             logging: Logging::default(),
             on_shim_loss: Default::default(),
             fd_store: 0,
+            supervises_others: false,
             linger_ms: 60_000,
             id,
         };

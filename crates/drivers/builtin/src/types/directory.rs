@@ -10,7 +10,7 @@ use consort_model::state::Object;
 use consort_model::{Code, Value};
 use serde_json::json;
 
-use super::{Kind, attributes_of, schema};
+use super::{Kind, attributes_of, schema, seen};
 use crate::settings::{flag, invalid, text_of};
 
 pub(super) struct Directory;
@@ -106,7 +106,7 @@ impl Kind for Directory {
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.is_dir() => {
                 let mode = found.permissions().mode() & 0o7777;
-                Ok(Observed::Present(json!({"mode": format!("{mode:04o}")})))
+                Ok(seen(object, json!({"mode": format!("{mode:04o}")})))
             }
             Ok(_) => Ok(Observed::Gone),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Observed::Gone),

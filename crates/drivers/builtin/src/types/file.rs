@@ -12,7 +12,7 @@ use consort_model::{Digest, Partial, Value, secret};
 use serde_json::json;
 
 use super::directory::{mode, resolve, unusable};
-use super::{Kind, attributes_of, schema};
+use super::{Kind, attributes_of, schema, seen};
 use crate::settings::invalid;
 
 pub(super) struct File;
@@ -115,11 +115,7 @@ impl Kind for File {
     fn read(&self, _: &Context, object: &Object) -> Result<Observed, DriverError> {
         let path = Path::new(&object.id);
         match open(path) {
-            Ok((bytes, mode)) => Ok(Observed::Present(json!({
-                "mode": format!("{mode:04o}"),
-                "digest": Digest::of(&bytes).to_string(),
-                "size": bytes.len(),
-            }))),
+            Ok((bytes, mode)) => Ok(seen(object, differences(object, bytes, mode))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Observed::Gone),
             // A link or a folder in its place: what was made is gone.
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => Ok(Observed::Gone),
@@ -158,6 +154,18 @@ fn content(settings: &Value) -> Result<String, DriverError> {
             "property `content` must be text; `tojson` in an expression makes text of a value",
         )),
     }
+}
+
+/// What was seen. Content that is not what was written is shown, unless that held a secret.
+fn differences(object: &Object, bytes: Vec<u8>, mode: u32) -> Value {
+    let digest = Digest::of(&bytes).to_string();
+    let mut found = json!({"mode": format!("{mode:04o}"), "digest": digest, "size": bytes.len()});
+    if object.attributes.get("digest").and_then(Value::as_str) != Some(&digest) {
+        let secret = !secret::handles(&object.desired).is_empty();
+        let text = String::from_utf8(bytes).ok().filter(|_| !secret);
+        found["content"] = text.unwrap_or_else(|| format!("(other content, digest {digest})")).into();
+    }
+    found
 }
 
 /// Reads a file without following a link in its last part.

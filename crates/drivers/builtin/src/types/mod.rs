@@ -72,6 +72,15 @@ pub(crate) trait Kind: Send + Sync {
     }
 }
 
+/// What is recorded, with what was seen laid over it.
+fn seen(object: &Object, found: Value) -> Observed {
+    let mut attributes = masked(&object.attributes);
+    if let (Some(attributes), Value::Object(found)) = (attributes.as_object_mut(), found) {
+        attributes.extend(found);
+    }
+    Observed::Present(attributes)
+}
+
 /// The attributes with null in the place of secrets, which are not compared.
 fn masked(attributes: &Value) -> Value {
     let mut out = attributes.clone();
