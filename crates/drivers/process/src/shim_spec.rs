@@ -54,6 +54,7 @@ pub(crate) fn empty(id: &str, home: &str, address: &str) -> Spec {
         logging: Logging::default(),
         on_shim_loss: Default::default(),
         fd_store: 0,
+        supervises_others: false,
         linger_ms: 300_000,
     }
 }

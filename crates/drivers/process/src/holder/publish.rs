@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use consort_driver::{Context, DriverError};
 use consort_model::{Address, Code};
-use consort_portholder::{AsyncClient, FailureCode, ListenerKey};
+use consort_portholder::{AsyncClient, FailureCode, ListenerKey, ListenerSpec};
 
 use super::listeners::{Opening, Published, Wanted, key, open, spec, unbind, word};
 use crate::error;
@@ -25,12 +25,21 @@ pub(super) async fn bind(
 ) -> Result<PortRecord, DriverError> {
     let addresses = addresses(published.host_ip.as_deref())?;
     let known = before.and_then(|record| port_before(record, wanted, published));
+    let kept: Vec<&str> = before
+        .iter()
+        .flat_map(|record| record.listeners().map(|(_, key, _)| key))
+        .collect();
+    let place = Place {
+        context,
+        service,
+        wanted,
+        published,
+        addresses: &addresses,
+        kept: &kept,
+    };
     let mut last = None;
     for port in candidates(published.asked.as_deref(), known)? {
-        let opened = on_all(
-            context, holder, service, wanted, published, &addresses, port,
-        )
-        .await;
+        let opened = place.on_all(holder, port).await;
         match opened {
             Ok((port, listeners)) => {
                 return Ok(PortRecord {
@@ -116,56 +125,83 @@ fn port_before(record: &ServiceRecord, wanted: &Wanted, published: &Published) -
 
 type Opened = (u16, Vec<(String, SocketAddr)>);
 
-/// One port on all addresses, or on none. An address that this machine does not have (any more, or
-/// IPv6 that is switched off) is left out as long as there is another.
-async fn on_all(
-    context: &Context,
-    holder: &mut AsyncClient,
-    service: &Address,
-    wanted: &Wanted,
-    published: &Published,
-    addresses: &[IpAddr],
-    port: u16,
-) -> Result<Opened, (SocketAddr, Opening)> {
-    let mut listeners: Vec<(String, SocketAddr)> = Vec::new();
-    let mut port = port;
-    for address in addresses {
-        let at = SocketAddr::new(*address, port);
-        let key = match key_of(context, service, wanted, published, *address) {
-            Ok(key) => key,
-            Err(failed) => return Err((at, Opening::Failed(failed))),
-        };
-        let opened = reopen(holder, key.clone(), at, wanted).await;
-        match opened {
-            Ok(bound) => {
-                port = bound.port();
-                listeners.push((key.to_string(), bound));
-            }
-            Err(Opening::Refused(failure))
-                if addresses.len() > 1
-                    && (failure.code == FailureCode::AddressNotAvailable
-                        || address.is_ipv6() && failure.code != FailureCode::AddressInUse) => {}
-            Err(failed) => {
-                let keys: Vec<String> = listeners.into_iter().map(|(key, _)| key).collect();
-                return match unbind(holder, &keys).await {
-                    Ok(()) => Err((at, failed)),
-                    Err(worse) => Err((at, Opening::Failed(worse))),
-                };
-            }
-        }
-    }
-    if listeners.is_empty() {
-        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-        let failed = DriverError::new(
-            Code::TARGET_UNAVAILABLE,
-            "this machine has no address to publish at",
-        );
-        return Err((nowhere, Opening::Failed(failed)));
-    }
-    Ok((port, listeners))
+/// Where one port is published.
+struct Place<'a> {
+    context: &'a Context,
+    service: &'a Address,
+    wanted: &'a Wanted,
+    published: &'a Published,
+    addresses: &'a [IpAddr],
+    /// Listeners that the service had before: they are not closed when something fails.
+    kept: &'a [&'a str],
 }
 
-/// Opens a listener; one of this key on another port is closed first.
+impl Place<'_> {
+    /// One port on all addresses, or on none. An address that this machine does not have (any more,
+    /// or IPv6 that is switched off) is left out as long as there is another.
+    async fn on_all(
+        &self,
+        holder: &mut AsyncClient,
+        port: u16,
+    ) -> Result<Opened, (SocketAddr, Opening)> {
+        let mut listeners: Vec<(String, SocketAddr)> = Vec::new();
+        let mut port = port;
+        for address in self.addresses {
+            let at = SocketAddr::new(*address, port);
+            let key = match key_of(
+                self.context,
+                self.service,
+                self.wanted,
+                self.published,
+                *address,
+            ) {
+                Ok(key) => key,
+                Err(failed) => return Err((at, Opening::Failed(failed))),
+            };
+            match reopen(holder, key.clone(), at, self.wanted).await {
+                Ok(bound) => {
+                    port = bound.port();
+                    listeners.push((key.to_string(), bound));
+                }
+                Err(Opening::Refused(failure)) if self.can_do_without(*address, failure.code) => {}
+                Err(failed) => return Err((at, self.undo(holder, listeners, failed).await)),
+            }
+        }
+        if listeners.is_empty() {
+            let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+            let message = "this machine has no address to publish at";
+            let failed = DriverError::new(Code::TARGET_UNAVAILABLE, message);
+            return Err((nowhere, Opening::Failed(failed)));
+        }
+        Ok((port, listeners))
+    }
+
+    fn can_do_without(&self, address: IpAddr, code: FailureCode) -> bool {
+        let is_missing = code == FailureCode::AddressNotAvailable
+            || address.is_ipv6() && code != FailureCode::AddressInUse;
+        self.addresses.len() > 1 && is_missing
+    }
+
+    async fn undo(
+        &self,
+        holder: &mut AsyncClient,
+        listeners: Vec<(String, SocketAddr)>,
+        failed: Opening,
+    ) -> Opening {
+        let keys: Vec<String> = listeners
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| !self.kept.contains(&key.as_str()))
+            .collect();
+        match unbind(holder, &keys).await {
+            Ok(()) => failed,
+            Err(worse) => Opening::Failed(worse),
+        }
+    }
+}
+
+/// Opens a listener. One of this key that listens there already stays, also if any port was asked for
+/// when it was opened; one on another port is closed first.
 async fn reopen(
     holder: &mut AsyncClient,
     key: ListenerKey,
@@ -173,14 +209,23 @@ async fn reopen(
     wanted: &Wanted,
 ) -> Result<SocketAddr, Opening> {
     let spec = spec(key.clone(), at, wanted.protocol, wanted.http);
-    match open(holder, spec.clone()).await {
-        Err(Opening::Refused(failure)) if failure.code == FailureCode::ListenerDiffers => {
-            let closed = holder.unbind(&key).await;
-            closed.map_err(|failed| Opening::Failed(error::holder(failed)))?;
-            open(holder, spec).await
-        }
-        other => other,
+    let differs = |opened: &Result<SocketAddr, Opening>| matches!(opened, Err(Opening::Refused(failure)) if failure.code == FailureCode::ListenerDiffers);
+    let opened = open(holder, spec.clone()).await;
+    if !differs(&opened) {
+        return opened;
     }
+    let of_any_port = ListenerSpec {
+        port: 0,
+        ..spec.clone()
+    };
+    if let Ok(bound) = open(holder, of_any_port).await
+        && bound.port() == at.port()
+    {
+        return Ok(bound);
+    }
+    let closed = holder.unbind(&key).await;
+    closed.map_err(|failed| Opening::Failed(error::holder(failed)))?;
+    open(holder, spec).await
 }
 
 fn key_of(

@@ -143,9 +143,11 @@ impl Reach<'_> {
                     && (other.target, other.protocol) == (port.target, port.protocol)
             })
         };
-        let listed = inside
+        let published = inside.iter().filter(|port| port.published.is_some());
+        let only_inside = inside
             .iter()
-            .filter(|port| port.published.is_some() || !is_published(port));
+            .filter(|port| port.published.is_none() && !is_published(port));
+        let listed = published.chain(only_inside);
         Partial::List(listed.map(|port| self.port(port)).collect())
     }
 
