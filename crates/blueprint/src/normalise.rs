@@ -30,6 +30,22 @@ pub fn apply(document: &mut Node, name: &str, variables: &BTreeMap<String, Strin
     }
 }
 
+/// `scale` is the older name of `deploy.replicas`: where both keys have a place, they say the same. Compose does
+/// this together with the checks over the whole document, and not without them.
+pub fn scale_to_replicas(document: &mut Node) {
+    let Some(services) = document.get_mut("services").and_then(Node::as_map_mut) else {
+        return;
+    };
+    for entry in services.values_mut() {
+        let Some(scale) = entry.node.get("scale").cloned() else {
+            continue;
+        };
+        if let Some(deploy) = entry.node.get_mut("deploy") {
+            deploy.set("replicas", scale);
+        }
+    }
+}
+
 fn default_network(document: &mut Node) {
     let mut used = false;
     for section in ["services", "jobs"] {

@@ -156,6 +156,7 @@ fn finish(
     let mut disabled = profiles::split_disabled(document, &active_profiles(request, variables));
     if !request.skip_consistency {
         validate::consistency(document, &disabled, &mut loader.sink);
+        normalise::scale_to_replicas(document);
     }
     profiles::select(document, &mut disabled, &request.services, &mut loader.sink);
     profiles::drop_unused(document);

@@ -277,3 +277,12 @@ fn keys_that_a_target_ignores_are_named_with_their_place() {
     assert_eq!(lines, [("W0007", 3), ("W0006", 4), ("W0006", 6)]);
     assert!(support::warnings(&loaded.document, TargetKind::Docker).is_empty());
 }
+
+#[test]
+fn scale_is_the_number_of_replicas() {
+    let loaded = loaded(&[(
+        "1.yaml",
+        "services: {s: {image: i, scale: 2, deploy: {mode: replicated}}}",
+    )]);
+    assert_eq!(part(&loaded, "services/s/deploy/replicas"), json!(2));
+}

@@ -82,7 +82,7 @@ fn laid(base: &Node, over: &Node) -> Node {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn reading_yaml_never_panics(text in "\\PC{0,200}") {
