@@ -13,6 +13,7 @@ mod perform;
 pub mod plan_run;
 mod planning;
 mod queries;
+mod reconcile;
 pub mod rollout;
 mod runs;
 mod service;

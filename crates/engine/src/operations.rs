@@ -34,7 +34,7 @@ impl Engine {
             let replicas = match action {
                 ServiceAction::Stop => Some(0),
                 ServiceAction::Start => None,
-                ServiceAction::Restart => recorded_replicas(entry),
+                ServiceAction::Restart | ServiceAction::Repair => recorded_replicas(entry),
             };
             (
                 entry,
@@ -48,6 +48,7 @@ impl Engine {
             ServiceAction::Stop => "stop",
             ServiceAction::Start => "start",
             ServiceAction::Restart => "restart",
+            ServiceAction::Repair => "repair",
         };
         // Stopping goes against the order of starting.
         self.operate(

@@ -40,6 +40,7 @@ impl Engine {
                 RunKind::Workflow => self.drive_workflow(row).await,
             }
         }
+        self.start_reconciler();
         self.start_dispatchers().await
     }
 

@@ -63,15 +63,24 @@ async fn differs(client: &Client, plan: &Plan) -> Result<bool, Vec<Problem>> {
     Ok(revisions.first().is_none_or(|newest| Some(newest.bundle) != plan.bundle || newest.inputs != plan.inputs))
 }
 
-/// As Compose has it, `up` starts what was stopped.
+/// As Compose has it, `up` starts what was stopped and what has died.
 async fn start_stopped(session: &Session, client: &Client, plan: &Plan) -> Result<(), Vec<Problem>> {
+    use consort_engine::control::ServiceAction;
     let services = client.services(&plan.deployment).await?;
-    let stopped: Vec<String> = services.into_iter().filter(|service| service.stopped).map(|service| service.name).collect();
-    if stopped.is_empty() {
-        return Ok(());
+    let alive = |phase: &str| !matches!(phase, "exited" | "failed");
+    let (stopped, others): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| service.stopped);
+    let dead = others.into_iter().filter(|service| {
+        service.instances.iter().filter(|instance| alive(&instance.phase)).count() < service.replicas as usize
+    });
+    let names = |services: Vec<consort_engine::control::ServiceView>| services.into_iter().map(|service| service.name).collect();
+    for (action, names) in [(ServiceAction::Start, names(stopped)), (ServiceAction::Repair, names(dead.collect()))] {
+        let names: Vec<String> = names;
+        if !names.is_empty() {
+            let run = client.service_action(&plan.deployment, action, &names).await?;
+            watch(session, client, run, Some(names.len())).await?;
+        }
     }
-    let run = client.service_action(&plan.deployment, consort_engine::control::ServiceAction::Start, &stopped).await?;
-    watch(session, client, run, Some(stopped.len())).await.map(|_| ())
+    Ok(())
 }
 
 async fn nothing(session: &Session, client: &Client, kept: &PlanAnswer) -> Answer {

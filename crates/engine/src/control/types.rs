@@ -226,6 +226,8 @@ pub enum ServiceAction {
     Start,
     /// One after the other, by the roll-out policy.
     Restart,
+    /// Instances that have died are started again; the rest is left alone.
+    Repair,
 }
 
 /// The number of instances of services.

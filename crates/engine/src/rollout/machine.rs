@@ -369,7 +369,9 @@ impl Look<'_> {
         let fits = self
             .goal()
             .is_some_and(|goal| seen.version == goal.digest && seen.slot <= goal.replicas);
-        fits && !(renewed && seen.before)
+        // One that has ended for good is replaced like one of another version.
+        let dead = seen.before && seen.phase == SeenPhase::Failed;
+        fits && !(renewed && seen.before) && !dead
     }
 
     fn is_up(&self, known: &Known) -> bool {

@@ -354,3 +354,19 @@ fn a_restart_replaces_instances_of_the_same_version() {
     assert_eq!(world.versions(), wanted(OLD, 2));
     assert!(world.instances.keys().all(|id| id.starts_with("new-")));
 }
+
+#[test]
+fn instances_that_have_died_are_started_again() {
+    let mut world = World::new(definition(
+        Some(version(OLD, 3)),
+        Some(version(OLD, 3)),
+        Order::StartFirst,
+        1,
+    ));
+    world.instances.get_mut("old-2").unwrap().phase = SeenPhase::Failed;
+    world.instances.remove("old-3");
+    world.route.remove("old-3");
+    assert_eq!(world.run(&[0, 1, 2, 4, 5, 6], 7), RunStatus::Completed);
+    assert_eq!(world.versions(), wanted(OLD, 3));
+    assert!(world.instances.contains_key("old-1") && !world.instances.contains_key("old-2"));
+}

@@ -211,6 +211,7 @@ impl Client {
             ServiceAction::Stop => "stop",
             ServiceAction::Start => "start",
             ServiceAction::Restart => "restart",
+            ServiceAction::Repair => "repair",
         };
         let request = Request::post(
             path(name, &format!("/services/{word}")),

@@ -51,7 +51,7 @@ pub(crate) async fn list(
 }
 
 #[utoipa::path(post, path = "/v1/deployments/{name}/services/{action}", tag = "services", request_body = ServicesBody,
-    params(("name" = String, Path), ("action" = String, Path, description = "stop, start or restart")),
+    params(("name" = String, Path), ("action" = String, Path, description = "stop, start, restart or repair")),
     responses((status = 202, description = "The run has begun")))]
 pub(crate) async fn act(
     State(shared): State<Shared>,
@@ -63,8 +63,9 @@ pub(crate) async fn act(
         "stop" => ServiceAction::Stop,
         "start" => ServiceAction::Start,
         "restart" => ServiceAction::Restart,
+        "repair" => ServiceAction::Repair,
         other => {
-            let message = format!("`{other}` is none of stop, start, restart");
+            let message = format!("`{other}` is none of stop, start, restart, repair");
             return Err(Problem::new(Code::REQUEST_INVALID, message).into());
         }
     };
