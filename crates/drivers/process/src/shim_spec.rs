@@ -548,7 +548,8 @@ impl<'a> Files<'a> {
         let in_place = |mount: &ShimMount| matches!(&mount.source, MountSource::Bind { source } if *source == mount.target && !mount.read_only);
         self.mounts.retain(|mount| !in_place(mount));
         let first = self.mounts.first().map(|mount| &mount.target);
-        let Some(target) = first.or(self.secret_files.first().map(|file| &file.target)) else {
+        let Some(target) = first.or_else(|| self.secret_files.first().map(|file| &file.target))
+        else {
             return Ok(());
         };
         Err(no_view(self.source.address, &target.display().to_string()))

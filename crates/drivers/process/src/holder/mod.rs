@@ -11,6 +11,7 @@ use std::time::Duration;
 use consort_driver::{Context, DriverError};
 use consort_model::Code;
 use consort_portholder::AsyncClient;
+use consort_portholder::addresses::Block;
 use consort_shim::spec::{Cgroup, Logging, Process, Restart, RestartPolicy, Spec, Stop};
 use consort_shim::{Client, Found, LaunchError, SecretValues, adopt, launch};
 
@@ -61,6 +62,12 @@ pub(crate) async fn running(context: &Context) -> Option<AsyncClient> {
     AsyncClient::connect(&Layout::of_home(context).holder_socket(), ANSWER)
         .await
         .ok()
+}
+
+/// Is this address in one of these blocks, as the port holder lists them?
+pub(crate) fn is_in(blocks: &[String], address: std::net::Ipv4Addr) -> bool {
+    let block = Block::of(address).map(|block| block.to_string());
+    block.is_some_and(|block| blocks.contains(&block))
 }
 
 /// Lets the shim of the port holder start it, unless it is about to.

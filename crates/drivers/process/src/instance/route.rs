@@ -61,10 +61,20 @@ async fn ensure_bound(
     client: &mut AsyncClient,
     service: &ServiceRecord,
 ) -> Result<(), DriverError> {
-    let open = match client.ask(&Request::List).await.map_err(error::holder)? {
-        Reply::List { listeners, .. } => listeners,
-        _ => Vec::new(),
+    // A new port holder claims what the home had before, if nobody else has it.
+    client.blocks(1).await.map_err(error::holder)?;
+    let (open, blocks) = match client.ask(&Request::List).await.map_err(error::holder)? {
+        Reply::List { listeners, blocks } => (listeners, blocks),
+        _ => (Vec::new(), Vec::new()),
     };
+    if !holder::is_in(&blocks, service.virtual_address) {
+        let message = format!(
+            "the address {} of {} belongs to another home now",
+            service.virtual_address, service.address
+        );
+        return Err(DriverError::new(Code::NODE_FAILED, message)
+            .remedy("`consort up` gives the service another address."));
+    }
     let missing = service.listeners().any(|(_, key, _)| {
         !open
             .iter()

@@ -1,11 +1,12 @@
 //! Stopping and removing.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use consort_driver::{Context, DriverError, StopMode};
 use consort_model::Code;
-use consort_shim::{Found, SweepError, adopt, sweep};
+use consort_shim::spec::Spec;
+use consort_shim::{ClientError as ShimError, Found, SweepError, adopt, sweep};
 
 use super::look::{look, rescue};
 use super::{InstanceRecord, checked, find};
@@ -15,7 +16,9 @@ use crate::{addresses, error, holder};
 
 /// A shim that owns the folder and says nothing is given so long, in steps.
 const STUCK: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(50);
+/// What a shim may need after the grace period to clear away what is left.
+const CLEAR: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) async fn stop(
     runtime: &Runtime,
@@ -42,34 +45,40 @@ pub(super) async fn stop(
 
 /// Ends what runs in a state folder and waits until it is gone.
 pub(crate) fn end_blocking(folder: &Path, grace: Option<Duration>) -> Result<(), DriverError> {
-    let give_up = std::time::Instant::now() + STUCK;
+    let written = || Spec::load(folder).map_or(0, |spec| spec.stop.grace_ms);
+    let grace_limit = grace.unwrap_or_else(|| Duration::from_millis(written()));
+    let mut limit = STUCK;
+    let begun = Instant::now();
     loop {
         let found = adopt(&[folder.to_owned()]).into_iter().next();
-        match found.map(|(_, found)| found) {
+        let why = match found.map(|(_, found)| found) {
             Some(Found::Alive { mut client, .. }) => {
-                client.shutdown(grace).map_err(error::shim)?;
-                wait_gone(&mut client);
+                limit = grace_limit.saturating_add(CLEAR);
+                // A second one never puts the end off. A shim that has gone meanwhile is no failure.
+                match client.shutdown(grace) {
+                    Ok(()) => holder::wait_until_gone(&mut client),
+                    Err(ShimError::Unreachable { .. }) => {}
+                    Err(failed) => return Err(error::shim(failed)),
+                }
+                "its processes do not end".to_owned()
             }
-            Some(Found::Stuck { reason }) if std::time::Instant::now() > give_up => {
-                let message = format!("the shim in {} does not answer: {reason}", folder.display());
-                return Err(DriverError::new(Code::NODE_FAILED, message)
-                    .ambiguous()
-                    .retryable());
-            }
-            Some(Found::Stuck { .. }) => std::thread::sleep(PAUSE),
+            Some(Found::Stuck { reason }) => reason,
             None => return Ok(()),
             Some(
                 Found::Exited(_) | Found::ShimLost { .. } | Found::Gone { .. } | Found::OtherBoot,
-            ) => {
-                return sweep_blocking(folder);
-            }
+            ) => return sweep_blocking(folder),
+        };
+        if begun.elapsed() > limit {
+            let message = format!(
+                "the instance in {} cannot be stopped: {why}",
+                folder.display()
+            );
+            return Err(DriverError::new(Code::NODE_FAILED, message)
+                .ambiguous()
+                .retryable());
         }
+        std::thread::sleep(PAUSE);
     }
-}
-
-/// A stop may take as long as its grace period, which its shim keeps: the end of the connection tells.
-fn wait_gone(client: &mut consort_shim::Client) {
-    holder::wait_until_gone(client);
 }
 
 /// Kills and clears what is left where no shim lives any more.

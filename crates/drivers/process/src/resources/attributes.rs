@@ -242,7 +242,7 @@ mod tests {
     fn unknown_settings_leave_unknown_what_follows_from_them() {
         let unknown = json!({"$unknown": "apply"});
         let found = attributes(
-            json!({"ports": [unknown.clone()], "deploy": {"replicas": unknown.clone()}}),
+            json!({"ports": [&unknown], "deploy": {"replicas": &unknown}}),
             None,
             Rung::Root,
         );

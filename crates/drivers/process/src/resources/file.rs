@@ -81,7 +81,7 @@ async fn content(
         From::File(path) => error::blocking(move || read_file(&path)).await??,
     };
     let attributes = json!({
-        "name": text_of(settings, "name").unwrap_or(address.name()),
+        "name": text_of(settings, "name").unwrap_or_else(|| address.name()),
         "fingerprint": fingerprint(context, &bytes),
     });
     Ok((bytes, attributes))

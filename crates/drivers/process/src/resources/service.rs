@@ -14,7 +14,7 @@ use consort_shim::{Client, Found, adopt};
 use super::attributes::Reach;
 use super::{differs, known_parts, unsupported};
 use crate::instance::{InstanceRecord, list};
-use crate::layout::{Layout, remove_if_empty};
+use crate::layout::{Layout, remove_if_empty, remove_tree};
 use crate::machine::{self, Rung};
 use crate::record::{self, SERVICES, ServiceRecord};
 use crate::runtime::Runtime;
@@ -35,7 +35,12 @@ pub(super) async fn plan(
     let rung = runtime.machine.rung();
     check(request, &spec, rung)?;
     let before = record::service(context, &request.address).await?;
-    let virtual_address = addresses::of(context, &lease(context, &request.address)).await?;
+    let mut virtual_address = addresses::of(context, &lease(context, &request.address)).await?;
+    if let Some(ip) = virtual_address
+        && !owns(context, ip).await
+    {
+        virtual_address = None;
+    }
     let reach = Reach {
         address: &request.address,
         desired: &request.desired,
@@ -47,7 +52,8 @@ pub(super) async fn plan(
     // Another block of addresses, after another boot, changes what others see of the service.
     let moved = request.prior.as_ref().is_some_and(|prior| {
         let recorded = prior.attributes.get("address").and_then(Value::as_str);
-        recorded.map(str::to_owned) != virtual_address.map(|ip| ip.to_string())
+        let now = virtual_address.map(|ip| ip.to_string());
+        now.is_none() || recorded.map(str::to_owned) != now
     });
     Ok(PlannedChange {
         planned: reach.attributes(),
@@ -298,6 +304,7 @@ pub(super) async fn delete(
     let left = record::services(context).await?;
     if left.is_empty() {
         holder::close_deployment(context).await?;
+        release_leftovers(context).await?;
         let layout = Layout::of(context)?;
         remove_if_empty(&layout.instances());
         remove_if_empty(&layout.deployment());
@@ -307,6 +314,35 @@ pub(super) async fn delete(
     Ok(Applied::default())
 }
 
+/// Addresses of starts that were cut short and never tried again.
+async fn release_leftovers(context: &Context) -> Result<(), DriverError> {
+    let instances = Layout::of(context)?.instances();
+    let prefix = InstanceRecord::lease(context, "");
+    for (owner, _) in context.facts.fact_list(record::ADDRESSES).await? {
+        let Some(id) = owner.strip_prefix(&prefix) else {
+            continue;
+        };
+        let folder = instances.join(instance::checked(id)?);
+        if InstanceRecord::load(&folder)?.is_none() {
+            addresses::release(context, &owner).await?;
+            remove_tree(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does the home own the block of this address? A port holder that does not run owns what it will
+/// claim first.
+async fn owns(context: &Context, address: std::net::Ipv4Addr) -> bool {
+    let Some(mut client) = holder::running(context).await else {
+        return true;
+    };
+    match client.ask(&Request::List).await {
+        Ok(Reply::List { blocks, .. }) => holder::is_in(&blocks, address),
+        Ok(_) | Err(_) => true,
+    }
+}
+
 /// Only the names, addresses and ports are looked at: how instances stand is runtime state.
 pub(super) async fn read(context: &Context, object: &Object) -> Result<Observed, DriverError> {
     let found: Option<ServiceRecord> = record::get(context, SERVICES, &object.id).await?;
@@ -314,6 +350,11 @@ pub(super) async fn read(context: &Context, object: &Object) -> Result<Observed,
         return Ok(Observed::Gone);
     };
     let mut attributes = object.attributes.clone();
+    if !owns(context, record.virtual_address).await {
+        // After another boot another home was faster: the service gets another address.
+        attributes["address"] = Value::Null;
+        return Ok(Observed::Present(attributes));
+    }
     let leased = addresses::of(context, &object.id).await?;
     let ip = leased.unwrap_or(record.virtual_address).to_string();
     if attributes

@@ -86,7 +86,9 @@ fn attributes(
     settings: &Value,
 ) -> Result<Value, DriverError> {
     let path = folder(context, address, settings)?;
-    Ok(json!({"name": text_of(settings, "name").unwrap_or(address.name()), "path": shown(&path)}))
+    Ok(
+        json!({"name": text_of(settings, "name").unwrap_or_else(|| address.name()), "path": shown(&path)}),
+    )
 }
 
 pub(super) async fn apply(

@@ -149,7 +149,7 @@ fn ends_restarts_and_health_are_told() {
 #[test]
 fn a_built_program_runs_from_a_read_only_copy_also_as_another_user() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: needs root");
+        eprintln!("skipped: needs root");
         return;
     }
     block_on(async {

@@ -105,13 +105,7 @@ fn an_older_route_is_refused_and_a_lost_port_holder_is_made_again() {
             .await
             .unwrap_err();
         assert_eq!(refused.code, Code::JOURNAL_FENCED);
-        // Gone with its shim, as after a reboot; its files are gone too.
-        let socket = world.context.socket_directory.join("ports-shim.sock");
-        let mut client = consort_shim::Client::connect(&socket, LIMIT).unwrap();
-        client.watch().unwrap();
-        client.shutdown(Some(Duration::from_secs(1))).unwrap();
-        while client.next_event(LIMIT).is_ok() {}
-        std::fs::remove_dir_all(world.context.home_directory.join("process/.portholder")).unwrap();
+        lose_port_holder(&world);
         world.restarted();
         world.route(&api, 6, &[started[0].id.clone()], &[]).await;
         assert_eq!(fetch(api.at(), "/").await, "back");
@@ -182,6 +176,70 @@ fn a_port_can_be_published_under_its_own_number_and_changes_keep_the_rest() {
         let api = world.service("api", less).await;
         assert_eq!(api.published(), before);
         assert!(get(std::net::SocketAddr::from(([127, 0, 0, 1], free)), "/").is_err());
+        world.down().await;
+    });
+}
+
+/// Gone with its shim and its files, as after a reboot and a cleaned disk.
+fn lose_port_holder(world: &World) {
+    let socket = world.context.socket_directory.join("ports-shim.sock");
+    let mut client = consort_shim::Client::connect(&socket, LIMIT).unwrap();
+    client.watch().unwrap();
+    client.shutdown(Some(Duration::from_secs(1))).unwrap();
+    while client.next_event(LIMIT).is_ok() {}
+    std::fs::remove_dir_all(world.context.home_directory.join("process/.portholder")).unwrap();
+}
+
+#[test]
+fn a_service_whose_addresses_another_home_took_gets_others() {
+    block_on(async {
+        let world = World::new();
+        let api = world.service("api", web("moved", json!({}))).await;
+        let address: std::net::Ipv4Addr = api.attribute("address").parse().unwrap();
+        lose_port_holder(&world);
+        let block = consort_portholder::addresses::Block::of(address).unwrap();
+        let _other_home = consort_portholder::addresses::claim("other", &[block]).unwrap();
+        let route = Route {
+            service: api.address.clone(),
+            generation: 1,
+            targets: vec![],
+        };
+        let refused = world
+            .target
+            .instances()
+            .route_set(&world.context, route)
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("another home"), "{refused}");
+        let object = consort_model::state::Object {
+            id: api.applied.id.clone(),
+            desired: api.desired.clone(),
+            attributes: api.applied.attributes.clone(),
+            tainted: false,
+        };
+        let seen = world
+            .target
+            .resources()
+            .read(&world.context, "services", &object)
+            .await
+            .unwrap();
+        let consort_driver::Observed::Present(attributes) = seen else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(attributes["address"], json!(null));
+        let drifted = consort_model::state::Object {
+            attributes,
+            ..object
+        };
+        let planned = world
+            .plan(&api.address, Some(drifted), api.desired.clone().into())
+            .await
+            .unwrap();
+        assert!(planned.changes);
+        let again = world.service("api", api.desired.clone()).await;
+        assert_ne!(again.attribute("address"), api.attribute("address"));
+        world.run(&again, 1, "m").await;
+        assert_eq!(fetch(again.at(), "/").await, "moved");
         world.down().await;
     });
 }

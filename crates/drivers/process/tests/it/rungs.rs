@@ -51,7 +51,7 @@ fn without_namespaces_services_find_each_other_by_variables_and_views_are_refuse
 /// Runs one of these tests again as a user without privileges.
 fn as_other_user(test: &str) {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: needs root to become another user");
+        eprintln!("skipped: needs root to become another user");
         return;
     }
     let ours = std::env::current_exe().unwrap();
@@ -92,7 +92,7 @@ fn as_other_user(test: &str) {
     let run = match run {
         Ok(run) => run,
         Err(error) => {
-            println!("skipped: setpriv cannot be run: {error}");
+            eprintln!("skipped: setpriv cannot be run: {error}");
             return;
         }
     };
@@ -124,7 +124,7 @@ fn unprivileged() {
             )
             .await;
         if api.attribute("host") != "api" {
-            println!("this machine allows no user namespaces");
+            eprintln!("this machine allows no user namespaces");
         }
         world.run(&api, 1, "u").await;
         assert_eq!(fetch(api.published(), "/").await, "user");

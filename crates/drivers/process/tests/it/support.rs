@@ -395,6 +395,29 @@ impl World {
     }
 }
 
+/// A test that failed leaves no process behind either.
+impl Drop for World {
+    fn drop(&mut self) {
+        let process = self.context.home_directory.join("process");
+        let folders = files(&process)
+            .into_iter()
+            .filter(|path| path.ends_with("spec.json"));
+        let folders: Vec<PathBuf> = folders
+            .filter_map(|path| Some(path.parent()?.to_owned()))
+            .collect();
+        for (folder, found) in consort_shim::adopt(&folders) {
+            if let consort_shim::Found::Alive { mut client, .. } = found {
+                let _ = client.shutdown(Some(Duration::ZERO));
+                while client
+                    .next_event(Duration::from_secs(5))
+                    .is_ok_and(|event| event.is_some())
+                {}
+            }
+            let _ = consort_shim::sweep(&folder);
+        }
+    }
+}
+
 pub(crate) struct Service {
     pub(crate) address: Address,
     pub(crate) desired: Value,
