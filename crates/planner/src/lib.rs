@@ -11,6 +11,11 @@
 //! - [`lint`]: the independent check of every plan.
 //! - [`present`]: the plan for people.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "problems are rare, and one type of them is shared by the whole house"
+)]
+
 pub mod contract;
 pub mod diff;
 pub mod evaluate;

@@ -5,6 +5,7 @@
 mod program;
 mod reference;
 mod run;
+pub(crate) mod size;
 mod values;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use consort_model::{Code, Digest, Partial, Problem, Template, Value, Why};
 use program::Yield;
 pub use program::{Program, Programs};
 pub use reference::{KINDS, PathPart, Root, plain_path, shown};
+use size::Size;
 use values::Stop;
 pub use values::{Each, Values};
 
@@ -64,6 +66,7 @@ pub fn evaluate(
         environment,
         jobs: Vec::new(),
         problems: Vec::new(),
+        size: Size::default(),
     };
     let value = evaluation.template(template);
     let Evaluation { jobs, problems, .. } = evaluation;
@@ -80,6 +83,8 @@ struct Evaluation<'a> {
     environment: &'a Environment<'a>,
     jobs: Vec<HelperJob>,
     problems: Vec<Problem>,
+    /// Of all results of expressions so far.
+    size: Size,
 }
 
 impl Evaluation<'_> {
@@ -147,7 +152,7 @@ impl Evaluation<'_> {
         let result = environment
             .programs
             .get(text, &deferred.place)
-            .and_then(|program| run(&program, text, environment));
+            .and_then(|program| run(&program, text, environment, &mut self.size));
         match result {
             Ok(Step::Value(value)) => value,
             Ok(Step::Job(job)) => {
@@ -167,33 +172,55 @@ enum Step {
     Job(Box<HelperJob>),
 }
 
-fn run(program: &Program, text: &str, environment: &Environment<'_>) -> Result<Step, Problem> {
+fn run(
+    program: &Program,
+    text: &str,
+    environment: &Environment<'_>,
+    size: &mut Size,
+) -> Result<Step, Problem> {
     let found = match program {
-        Program::Path(path) => environment
-            .values
-            .walk(path, environment.each)
-            .map(Step::Value),
+        Program::Path(path) => match environment.values.walk(path, environment.each) {
+            Ok(value) => {
+                grown(size, &value, text)?;
+                return Ok(Step::Value(value.into_owned()));
+            }
+            Err(stop) => stop,
+        },
         Program::Jq {
             program,
             references,
         } => match environment.values.environment(references, environment.each) {
-            Ok(input) => return compute(program, &input, environment),
-            Err(stop) => Err(stop),
+            Ok(input) => return compute(program, &input, environment, size),
+            Err(stop) => stop,
         },
     };
-    found.or_else(|stop| match stop {
+    match found {
         Stop::Unknown(why) => Ok(Step::Value(Partial::Unknown(why))),
         Stop::Missing(sentence) => Err(Problem::new(
             Code::EXPRESSION_FAILED,
             format!("`${{ {} }}`: {sentence}", text.trim()),
         )),
-    })
+    }
+}
+
+/// Counts a result before it is copied.
+fn grown(size: &mut Size, value: &Partial, text: &str) -> Result<(), Problem> {
+    *size = size.plus(Size::of(value));
+    match size.excess() {
+        None => Ok(()),
+        Some(excess) => Err(Problem::new(
+            Code::EXPRESSION_FAILED,
+            format!("with `${{ {} }}` the value {excess}", text.trim()),
+        )
+        .remedy("Refer to the attributes that are needed instead of whole nodes.")),
+    }
 }
 
 fn compute(
     program: &consort_expression::Program,
     input: &Value,
     environment: &Environment<'_>,
+    size: &mut Size,
 ) -> Result<Step, Problem> {
     if !program.is_transparent() && holds_secret(input) {
         return Err(Problem::new(
@@ -205,13 +232,16 @@ fn compute(
         )
         .remedy("Secrets can be selected, put into lists and mappings, and joined into text; compute with them in the program that uses them."));
     }
-    match Program::run(program, input, environment.files)? {
-        Yield::Value(value) => bounded(program, value).map(|value| Step::Value(value.into())),
+    let value = match Program::run(program, input, environment.files)? {
+        Yield::Value(value) => value,
         Yield::Job(job) => match environment.answers.get(&job_digest(&job)) {
-            Some(value) => bounded(program, value.clone()).map(|value| Step::Value(value.into())),
-            None => Ok(Step::Job(job)),
+            Some(value) => value.clone(),
+            None => return Ok(Step::Job(job)),
         },
-    }
+    };
+    let value = Partial::from(bounded(program, value)?);
+    grown(size, &value, program.text())?;
+    Ok(Step::Value(value))
 }
 
 /// An expression can build what the JSON form of plans keeps for unknown and deferred values.

@@ -18,7 +18,7 @@ pub enum Program {
     /// Anything else.
     Jq {
         /// The program.
-        program: consort_expression::Program,
+        program: Box<consort_expression::Program>,
         /// What it refers to.
         references: Vec<Vec<PathPart>>,
     },
@@ -62,7 +62,7 @@ impl Program {
             .map(|reference| reference.path.iter().map(part).collect())
             .collect();
         Ok(Self::Jq {
-            program,
+            program: Box::new(program),
             references,
         })
     }

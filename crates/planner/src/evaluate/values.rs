@@ -149,33 +149,17 @@ impl Values {
     }
 
     /// The value at a path that is a whole expression. Unknown parts inside it stay.
-    pub(crate) fn walk(&self, path: &[PathPart], each: Option<&Each>) -> Result<Partial, Stop> {
-        let (value, mut rest) = self.begin(path, each)?;
-        let mut here = value.as_ref();
-        while let Some((part, left)) = rest.split_first() {
-            here = match (here, part) {
-                (Partial::Unknown(_), _) => return Ok(here.clone()),
-                (Partial::Map(map), PathPart::Key(key)) => match map.get(key) {
-                    Some(part) => part,
-                    None => return Ok(Partial::NULL),
-                },
-                (Partial::List(items), PathPart::Index(index)) => match at(items, *index) {
-                    Some(part) => part,
-                    None => return Ok(Partial::NULL),
-                },
-                (Partial::Scalar(Value::Null), _) => return Ok(Partial::NULL),
-                (Partial::Scalar(_) | Partial::List(_) | Partial::Map(_), part) => {
-                    let done = &path[..path.len() - rest.len()];
-                    return Err(Stop::Missing(format!(
-                        "`{}` is {}, which has no `{part}`",
-                        shown(done),
-                        described(here)
-                    )));
-                }
-            };
-            rest = left;
-        }
-        Ok(here.clone())
+    pub(crate) fn walk(
+        &self,
+        path: &[PathPart],
+        each: Option<&Each>,
+    ) -> Result<Cow<'_, Partial>, Stop> {
+        let (value, rest) = self.begin(path, each)?;
+        let done = &path[..path.len() - rest.len()];
+        Ok(match value {
+            Cow::Borrowed(value) => Cow::Borrowed(follow(value, done, rest)?),
+            Cow::Owned(value) => Cow::Owned(follow(&value, done, rest)?.clone()),
+        })
     }
 
     /// What an expression with these references is evaluated on: an object that holds what they
@@ -205,6 +189,35 @@ impl Values {
         }
         Ok(environment)
     }
+}
+
+/// The part of a value at a path; `done` is how the value was reached, for messages.
+fn follow<'a>(
+    mut here: &'a Partial,
+    done: &[PathPart],
+    rest: &[PathPart],
+) -> Result<&'a Partial, Stop> {
+    for (at, part) in rest.iter().enumerate() {
+        here = match (here, part) {
+            (Partial::Unknown(_), _) => return Ok(here),
+            (Partial::Map(map), PathPart::Key(key)) => map.get(key).unwrap_or(&Partial::NULL),
+            (Partial::List(items), PathPart::Index(index)) => {
+                self::at(items, *index).unwrap_or(&Partial::NULL)
+            }
+            // The interpreter's objects may have keys of any type; JSON's have none but texts.
+            (Partial::Map(_), PathPart::Index(_)) => &Partial::NULL,
+            (Partial::Scalar(Value::Null), _) => &Partial::NULL,
+            (Partial::Scalar(_) | Partial::List(_) | Partial::Map(_), part) => {
+                let reached: Vec<PathPart> = done.iter().chain(&rest[..at]).cloned().collect();
+                return Err(Stop::Missing(format!(
+                    "`{}` is {}, which has no `{part}`",
+                    shown(&reached),
+                    described(here)
+                )));
+            }
+        };
+    }
+    Ok(here)
 }
 
 fn each_value(each: Option<&Each>) -> Result<Partial, Stop> {

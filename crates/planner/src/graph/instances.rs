@@ -146,6 +146,12 @@ impl Graph {
             .map(|(_, at)| *at)
     }
 
+    /// The same, without what is no longer declared.
+    pub fn declared(&self, address: &Address) -> impl Iterator<Item = u32> {
+        self.covered(address)
+            .filter(|at| self.nodes[*at as usize].role != Role::Removed)
+    }
+
     /// The node, or the group, of a declaration.
     pub fn of_declaration(&self, at: usize, declarations: &Declarations) -> Option<u32> {
         self.groups

@@ -270,7 +270,7 @@ fn waits_for(planning: &Planning, at: u32) -> Vec<(Address, Condition)> {
         let address = &planning.declarations.list[*on].address;
         planning
             .graph
-            .covered(address)
+            .declared(address)
             .map(|on| planning.node(on).address.clone())
             .collect::<Vec<_>>()
     };

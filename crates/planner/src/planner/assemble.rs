@@ -1,22 +1,22 @@
 //! From the outcomes of all nodes to the plan.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use consort_model::blueprint::{Blueprint, TargetKind, Warning};
+use consort_model::blueprint::Warning;
 use consort_model::plan::{Estimate, FORMAT, Mode, Plan, Verdict, VerdictKind};
-use consort_model::{Address, Code, Problem, Timestamp};
+use consort_model::{Address, Code, Problem};
 use indexmap::IndexMap;
 
 use super::work::Planning;
 use super::{Unplannable, actions, order, questions};
 use crate::graph::Role;
-use crate::input::{Options, PlanInput, Schemas};
+use crate::input::PlanInput;
 use crate::lint::{self, Severity};
 
 /// The plan, or every reason why there is none.
-pub(crate) fn finish(planning: Planning) -> Result<Plan, Unplannable> {
-    let mut problems = planning.problems.clone();
+pub(crate) fn finish(mut planning: Planning) -> Result<Plan, Unplannable> {
+    planning.forget_values();
+    let mut problems = Vec::new();
     if !planning.pending.is_empty() {
         problems.push(super::unanswered(planning.pending.len()));
     }
@@ -35,9 +35,13 @@ pub(crate) fn finish(planning: Planning) -> Result<Plan, Unplannable> {
     if planning.input.mode == Mode::Apply {
         outputs(&planning, &mut plan);
     }
-    let placed = (0..planning.graph.nodes.len() as u32)
-        .flat_map(|at| actions::of(&planning, at))
-        .collect();
+    let mut placed = Vec::new();
+    for at in 0..planning.graph.nodes.len() as u32 {
+        placed.extend(actions::of(&planning, at));
+        if let Some(outcome) = &mut planning.work[at as usize].outcome {
+            outcome.lighten();
+        }
+    }
     match order::ordered(&planning, placed) {
         Ok(actions) => plan.actions = actions,
         Err(problem) => problems.push(problem),
@@ -69,49 +73,8 @@ fn checked(plan: &Plan, input: &PlanInput) -> Vec<Problem> {
         .collect()
 }
 
-/// What is left of a plan when the graph could not be made.
-pub(crate) fn without_graph(input: &PlanInput, problems: Vec<Problem>) -> Unplannable {
-    Unplannable {
-        problems,
-        plan: Box::new(empty(input)),
-    }
-}
-
-/// The same, without any input.
-pub(crate) fn nothing(problems: Vec<Problem>) -> Unplannable {
-    without_graph(&empty_input(), problems)
-}
-
-pub(crate) fn empty_input() -> PlanInput {
-    let blueprint = Blueprint {
-        name: String::new(),
-        target: None,
-        target_settings: consort_model::Template::default(),
-        inputs: IndexMap::new(),
-        nodes: IndexMap::new(),
-        outputs: IndexMap::new(),
-        objectives: None,
-        warnings: Vec::new(),
-    };
-    PlanInput {
-        blueprint: Arc::new(blueprint),
-        bundle: None,
-        programs: BTreeMap::new(),
-        deployment: String::new(),
-        deployment_attributes: IndexMap::new(),
-        target: TargetKind::Process,
-        parent: None,
-        mode: Mode::Apply,
-        inputs: BTreeMap::new(),
-        state: BTreeMap::new(),
-        options: Options::default(),
-        schemas: Schemas::new(),
-        created: Timestamp::from_millis(0),
-        files: None,
-    }
-}
-
-fn empty(input: &PlanInput) -> Plan {
+/// The plan without anything in it.
+pub(crate) fn empty(input: &PlanInput) -> Plan {
     Plan {
         format: FORMAT,
         deployment: input.deployment.clone(),

@@ -1,5 +1,7 @@
 //! A node that is made, changed and replaced: from its settings and its record to an outcome.
 
+use std::sync::Arc;
+
 use consort_model::blueprint::TargetKind;
 use consort_model::plan::{Difference, VerdictKind};
 use consort_model::state::Object;
@@ -36,12 +38,14 @@ pub(crate) struct Wanted {
 
 /// Begins with a node whose dependencies are settled.
 pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
-    let Some(Source::Node(decl)) = planning.source(at) else {
+    let blueprint = Arc::clone(&planning.input.blueprint);
+    let declaration = planning.node(at).address.declaration();
+    let Some(decl) = blueprint.nodes.get(&declaration) else {
         return Some(Settled::Value(None));
     };
-    let (body, ignored) = (decl.body.clone(), decl.lifecycle.ignore_changes.clone());
-    let (desired, template) = match planning.evaluate(at, &body)? {
-        Ok(desired) => with_program(planning, at, desired, body),
+    let ignored = &decl.lifecycle.ignore_changes;
+    let (desired, template) = match planning.evaluate(at, &decl.body)? {
+        Ok(desired) => with_program(planning, at, desired, decl.body.clone()),
         Err(problems) => return Some(Settled::Failed(problems, String::new())),
     };
     let seen = refresh::seen(planning, at);
@@ -49,7 +53,7 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
         Some(object) if !ignored.is_empty() => {
             let written = Some((desired.clone(), template.clone()));
             let (desired, template) =
-                ignore::keep_ignored(&ignored, &object.desired, desired, template);
+                ignore::keep_ignored(ignored, &object.desired, desired, template);
             (desired, template, written)
         }
         _ => (desired, template, None),
@@ -329,15 +333,16 @@ fn finish(planning: &Planning, at: u32, wanted: Wanted, mut outcome: Outcome) ->
         planning.schema(at),
         &wanted.forcing,
     );
-    let value = match outcome.what {
-        VerdictKind::Unchanged => std::mem::replace(&mut outcome.planned, Partial::NULL),
-        _ => outcome.planned.clone(),
-    };
+    outcome.drift = wanted.drift;
+    outcome.warnings = wanted.warnings;
+    if outcome.what == VerdictKind::Unchanged {
+        let value = std::mem::replace(&mut outcome.planned, Partial::NULL);
+        return Settled::Node(Box::new(outcome), value);
+    }
+    let value = outcome.planned.clone();
     outcome.desired = wanted.desired;
     outcome.template = Some(wanted.template);
     outcome.prior = wanted.prior;
-    outcome.drift = wanted.drift;
-    outcome.warnings = wanted.warnings;
     outcome.retyped = wanted.retyped;
     Settled::Node(Box::new(outcome), value)
 }

@@ -41,6 +41,8 @@ pub struct Unplannable {
 /// The machine that makes one plan.
 pub struct Planner {
     stage: Stage,
+    /// The plan without anything in it, for when there is no other to show.
+    blank: Box<Plan>,
 }
 
 enum Stage {
@@ -48,6 +50,8 @@ enum Stage {
     Expanding(Box<Expanding>),
     /// The nodes are being planned.
     Planning(Box<Planning>),
+    /// The keys could not be found.
+    Failed(Vec<Problem>),
     /// Between two stages.
     Moving,
 }
@@ -71,6 +75,7 @@ impl Planner {
         match input.mode {
             Mode::Apply => Self::applying(input),
             Mode::Destroy { .. } | Mode::RefreshOnly => {
+                let blank = Box::new(assemble::empty(&input));
                 let graph = Graph::of_recorded(input.state.keys());
                 let planning = Planning::begin(
                     input,
@@ -81,12 +86,14 @@ impl Planner {
                 )?;
                 Ok(Self {
                     stage: Stage::Planning(Box::new(planning)),
+                    blank,
                 })
             }
         }
     }
 
     fn applying(input: PlanInput) -> Result<Self, Vec<Problem>> {
+        let blank = Box::new(assemble::empty(&input));
         let mut programs = Programs::default();
         let declarations = Declarations::of(&input.blueprint, &mut programs)?;
         let problems = drivers::check(&input, &declarations);
@@ -103,6 +110,7 @@ impl Planner {
                 expansion,
                 told: BTreeSet::new(),
             })),
+            blank,
         };
         planner.expand()?;
         Ok(planner)
@@ -153,7 +161,7 @@ impl Planner {
                 .iter()
                 .map(|(id, need)| (*id, need.clone()))
                 .collect(),
-            Stage::Moving => Vec::new(),
+            Stage::Failed(_) | Stage::Moving => Vec::new(),
         }
     }
 
@@ -169,7 +177,7 @@ impl Planner {
                     .collect()
             }
             Stage::Planning(planning) => planning.take_fresh(),
-            Stage::Moving => Vec::new(),
+            Stage::Failed(_) | Stage::Moving => Vec::new(),
         }
     }
 
@@ -180,27 +188,11 @@ impl Planner {
     pub fn feed(&mut self, id: NeedId, answer: Answer) -> Result<(), FeedError> {
         match &mut self.stage {
             Stage::Planning(planning) => return planning.feed(id, answer),
-            Stage::Moving => return Err(FeedError::NotNeeded(id)),
-            Stage::Expanding(stage) => {
-                let job = stage
-                    .expansion
-                    .jobs
-                    .remove(&id)
-                    .ok_or(FeedError::NotNeeded(id))?;
-                match answer {
-                    Answer::Evaluated(value) => {
-                        stage.answers.insert(job_digest(&job), value);
-                    }
-                    Answer::Failed(problem) => stage.expansion.problems.push(problem),
-                    Answer::Observed(_) | Answer::Planned(_) => {
-                        stage.expansion.jobs.insert(id, job);
-                        return Err(FeedError::WrongKind(id));
-                    }
-                }
-            }
+            Stage::Expanding(stage) => stage.feed(id, answer)?,
+            Stage::Failed(_) | Stage::Moving => return Err(FeedError::NotNeeded(id)),
         }
         if let Err(problems) = self.expand() {
-            self.stage = Stage::Planning(Box::new(Planning::failed(problems)));
+            self.stage = Stage::Failed(problems);
         }
         Ok(())
     }
@@ -211,14 +203,37 @@ impl Planner {
     /// Every problem at once: expressions and drivers that failed, protected nodes that would be
     /// destroyed, needs that were never answered.
     pub fn finish(self) -> Result<Plan, Unplannable> {
-        match self.stage {
-            Stage::Planning(planning) => assemble::finish(*planning),
-            Stage::Expanding(stage) => Err(assemble::without_graph(
-                &stage.input,
-                vec![unanswered(stage.expansion.jobs.len())],
-            )),
-            Stage::Moving => Err(assemble::nothing(vec![unanswered(0)])),
+        let problems = match self.stage {
+            Stage::Planning(planning) => return assemble::finish(*planning),
+            Stage::Failed(problems) => problems,
+            Stage::Expanding(stage) => vec![unanswered(stage.expansion.jobs.len())],
+            Stage::Moving => vec![unanswered(0)],
+        };
+        Err(Unplannable {
+            problems,
+            plan: self.blank,
+        })
+    }
+}
+
+impl Expanding {
+    fn feed(&mut self, id: NeedId, answer: Answer) -> Result<(), FeedError> {
+        let job = self
+            .expansion
+            .jobs
+            .remove(&id)
+            .ok_or(FeedError::NotNeeded(id))?;
+        match answer {
+            Answer::Evaluated(value) => {
+                self.answers.insert(job_digest(&job), value);
+            }
+            Answer::Failed(problem) => self.expansion.problems.push(problem),
+            Answer::Observed(_) | Answer::Planned(_) => {
+                self.expansion.jobs.insert(id, job);
+                return Err(FeedError::WrongKind(id));
+            }
         }
+        Ok(())
     }
 }
 

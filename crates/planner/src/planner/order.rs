@@ -11,6 +11,9 @@ use consort_model::{Code, Problem};
 use super::actions::{Placed, Slot};
 use super::work::Planning;
 
+/// Orders with more edges than this are refused: each is written down in the plan.
+const MAX_EDGES: usize = 5_000_000;
+
 /// How much an edge matters when edges contradict each other. Records can be out of date after a run
 /// that failed, so that what they say of dependencies gives way first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +30,14 @@ enum Strength {
 struct Edges {
     /// For each action: what must come before it.
     before: Vec<BTreeMap<u32, Strength>>,
+    /// How many there are.
+    count: usize,
 }
 
 impl Edges {
     fn add(&mut self, action: u32, before: u32, strength: Strength) {
         if action != before {
+            self.count += 1;
             let known = self.before[action as usize]
                 .entry(before)
                 .or_insert(strength);
@@ -44,9 +50,10 @@ impl Edges {
 pub(crate) fn ordered(planning: &Planning, placed: Vec<Placed>) -> Result<Vec<Action>, Problem> {
     let mut edges = Edges {
         before: vec![BTreeMap::new(); placed.len()],
+        count: 0,
     };
     let index = Index::of(planning, &placed);
-    makers_first(planning, &placed, &index, &mut edges);
+    makers_first(planning, &index, &mut edges)?;
     halves(planning, &placed, &index, &mut edges);
     users_leave_first(planning, &placed, &index, &mut edges);
     let order = sorted(&mut edges, &placed)?;
@@ -101,8 +108,9 @@ impl Index {
 
 /// What makes or changes a node comes before what makes or changes its users. Nodes without such an
 /// action pass on what they wait for themselves.
-fn makers_first(planning: &Planning, placed: &[Placed], index: &Index, edges: &mut Edges) {
+fn makers_first(planning: &Planning, index: &Index, edges: &mut Edges) -> Result<(), Problem> {
     let mut gates: Vec<Arc<Vec<u32>>> = Vec::with_capacity(planning.graph.nodes.len());
+    let mut passed_on = 0;
     for (at, node) in planning.graph.nodes.iter().enumerate() {
         let mut waits: Vec<Arc<Vec<u32>>> = node
             .dependencies
@@ -110,29 +118,37 @@ fn makers_first(planning: &Planning, placed: &[Placed], index: &Index, edges: &m
             .map(|on| gates[*on as usize].clone())
             .collect();
         waits.retain(|gate| !gate.is_empty());
+        let many = waits.iter().flat_map(|gate| gate.iter().copied());
         let gate = match (index.does[at], waits.as_slice()) {
-            (Some(action), waits) => {
-                for before in waits.iter().flat_map(|gate| gate.iter()) {
-                    edges.add(action, *before, Strength::Firm);
-                }
+            (Some(action), _) => {
+                many.for_each(|before| edges.add(action, before, Strength::Firm));
                 Arc::new(vec![action])
             }
             (None, []) => Arc::default(),
             (None, [one]) => one.clone(),
-            (None, many) => {
-                let mut all: Vec<u32> = many.iter().flat_map(|gate| gate.iter().copied()).collect();
+            (None, _) => {
+                let mut all: Vec<u32> = many.collect();
                 all.sort_unstable();
                 all.dedup();
+                passed_on += all.len();
                 Arc::new(all)
             }
         };
+        if edges.count.max(passed_on) > MAX_EDGES {
+            return Err(too_many(&node.address));
+        }
         gates.push(gate);
     }
-    debug_assert!(
-        placed
-            .iter()
-            .all(|placed| (placed.node as usize) < gates.len())
-    );
+    Ok(())
+}
+
+fn too_many(at: &consort_model::Address) -> Problem {
+    Problem::new(
+        Code::PLAN_IMPOSSIBLE,
+        "the nodes depend on each other in more than 5,000,000 ways",
+    )
+    .at(at)
+    .remedy("Refer to single instances instead of all of them, or carry a part out first with `--only`.")
 }
 
 /// The halves of a replacement, and leftovers of a type that the node has no longer.

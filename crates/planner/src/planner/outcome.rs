@@ -61,6 +61,24 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Gives up what only its actions need, once they are made.
+    pub(crate) fn lighten(&mut self) {
+        let Self {
+            what,
+            reason,
+            acts,
+            retyped,
+            ..
+        } = self;
+        *self = Self {
+            acts: *acts,
+            retyped: *retyped,
+            ..Self::new(*what, std::mem::take(reason))
+        };
+    }
+}
+
 /// How a node was settled: its outcome, and what others may refer to.
 pub(crate) enum Settled {
     /// A node that is no node of the plan: a value, a group.

@@ -71,7 +71,7 @@ fn fires(planning: &Planning, trigger: &Trigger) -> bool {
     };
     planning
         .graph
-        .covered(&address)
+        .declared(&address)
         .any(|on| changes(planning, on, trigger))
 }
 

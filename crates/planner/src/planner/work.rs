@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use consort_model::plan::{Mode, VerdictKind};
 use consort_model::state::Object;
-use consort_model::{Address, Kind, Partial, Problem, StateEntry, Template, Value, Why};
+use consort_model::{Address, Code, Kind, Partial, Problem, StateEntry, Template, Value, Why};
 use indexmap::IndexMap;
 
 use super::outcome::{Outcome, Settled};
@@ -14,9 +14,15 @@ use super::{actions, data, drivers, managed, recorded, refresh, replace, scope};
 use crate::contract::{
     Answer, FeedError, Need, NeedId, NeedStep, Observed, PlannedChange, TypeSchema,
 };
+use crate::evaluate::size::{self, Size};
 use crate::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate, job_digest};
 use crate::graph::{Declarations, Graph, Node, Role, Source, source};
 use crate::input::{PlanInput, target_driver};
+
+/// Everything that is evaluated for one plan has at most so many parts.
+const MAX_PARTS: usize = 20_000_000;
+/// And so many bytes of text.
+const MAX_BYTES: usize = 1 << 30;
 
 /// Where one node is.
 #[derive(Default)]
@@ -62,8 +68,9 @@ pub(crate) struct Planning {
     /// A replacement of it is made before the old one is deleted.
     pub create_first: Vec<bool>,
     pub outputs: IndexMap<String, Partial>,
-    /// Problems that are no node's.
-    pub problems: Vec<Problem>,
+    /// How large everything that was evaluated is.
+    parts: usize,
+    bytes: usize,
 }
 
 impl Planning {
@@ -87,7 +94,8 @@ impl Planning {
             fresh: BTreeSet::new(),
             ready: Vec::new(),
             outputs: IndexMap::new(),
-            problems: Vec::new(),
+            parts: 0,
+            bytes: 0,
             input,
             declarations,
             graph,
@@ -104,26 +112,6 @@ impl Planning {
             .collect();
         planning.run();
         Ok(planning)
-    }
-
-    /// What is left when the graph could not be made.
-    pub(crate) fn failed(problems: Vec<Problem>) -> Self {
-        Self {
-            input: super::assemble::empty_input(),
-            declarations: Declarations::default(),
-            graph: Graph::default(),
-            programs: Programs::default(),
-            answers: Answers::new(),
-            values: Values::default(),
-            work: Vec::new(),
-            pending: BTreeMap::new(),
-            fresh: BTreeSet::new(),
-            ready: Vec::new(),
-            chosen: Vec::new(),
-            create_first: Vec::new(),
-            outputs: IndexMap::new(),
-            problems,
-        }
     }
 
     fn prepare_values(&mut self) {
@@ -143,6 +131,13 @@ impl Planning {
         attributes.insert("name".into(), text(&self.input.deployment));
         attributes.insert("target".into(), text(target_driver(self.input.target)));
         self.values.set_deployment(attributes);
+    }
+
+    /// Gives up what only evaluation needs.
+    pub(crate) fn forget_values(&mut self) {
+        self.values = Values::default();
+        self.programs = Programs::default();
+        self.answers = Answers::new();
     }
 
     pub(crate) fn node(&self, at: u32) -> &Node {
@@ -379,7 +374,19 @@ impl Planning {
                     .map(|problem| problem.at(address))
                     .collect()))
             }
-            Ok(Evaluated::Value(value)) => Some(Ok(value)),
+            Ok(Evaluated::Value(value)) => {
+                let Size {
+                    parts,
+                    bytes,
+                    depth,
+                } = Size::of(&value);
+                self.parts = self.parts.saturating_add(parts);
+                self.bytes = self.bytes.saturating_add(bytes);
+                if self.parts > MAX_PARTS || self.bytes > MAX_BYTES || depth > size::MAX_DEPTH {
+                    return Some(Err(vec![too_large(&node.address)]));
+                }
+                Some(Ok(value))
+            }
             Ok(Evaluated::Needs(jobs)) => {
                 for job in jobs {
                     let work = &mut self.work[at as usize];
@@ -485,4 +492,13 @@ impl Planning {
             }
         }
     }
+}
+
+fn too_large(address: &Address) -> Problem {
+    Problem::new(
+        Code::PLAN_IMPOSSIBLE,
+        "the values of the blueprint are larger than a plan may be (20,000,000 parts, 1 GiB of text, 128 levels)",
+    )
+    .at(address)
+    .remedy("Refer to the attributes that are needed instead of whole nodes.")
 }

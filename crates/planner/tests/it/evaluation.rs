@@ -1,8 +1,11 @@
 //! Templates to values: types, unknown parts, secrets, helpers.
 
 use consort_model::{Address, Kind, Partial, SecretHandle, Why};
-use consort_planner::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate};
+use consort_planner::evaluate::{
+    Answers, Environment, Evaluated, Programs, Values, evaluate, plain_path,
+};
 use consort_planner::{Answer, Need, Planner};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::blueprint::template;
@@ -95,7 +98,7 @@ fn an_expression_keeps_its_type_and_text_joins() {
         ("${ .inputs.n + 1 }", json!(4)),
         ("${ .resources[\"my-db\"].port + 1 }", json!(5433)),
         ("${ [.resources.b[.each.key].id] }", json!(["eu-1"])),
-        ("${ .resources.b[.each.key].z }", unknown.clone()),
+        ("${ .resources.b[.each.key].z }", unknown),
         ("${ .resources[\"my-db\"] | .tags.a }", json!("b")),
     ] {
         assert_eq!(run(text), Ok(value), "{text}");
@@ -173,4 +176,92 @@ fn a_helper_answers_what_may_not_run_here() {
         crate::world::actions(&plan),
         ["create resources.a[\"a\"]", "create resources.a[\"b\"]"]
     );
+}
+
+#[test]
+fn a_blueprint_that_doubles_its_values_is_refused_and_not_carried_out() {
+    let mut resources = serde_json::Map::new();
+    resources.insert(
+        "n0".into(),
+        json!({"type": "thing", "properties": {"name": "x"}}),
+    );
+    for at in 1..60 {
+        let before = format!("${{ .resources.n{} }}", at - 1);
+        let tags = json!({"one": before, "two": before});
+        resources.insert(
+            format!("n{at}"),
+            json!({"type": "thing", "properties": {"tags": tags}}),
+        );
+    }
+    let problems = World::default()
+        .try_plan(&wish(json!({"resources": resources})))
+        .unwrap_err();
+    assert_eq!(problems.len(), 1);
+    let text = shown(&problems);
+    assert!(
+        text.contains("the value has more than 200,000 parts"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_planner_can_be_moved_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Planner>();
+}
+
+/// A path that is read without an interpreter, and one that jq reads, on the same value.
+fn both_ways(value: &Value, path: &str) -> (Result<Value, ()>, Result<Value, ()>) {
+    let mut values = Values::default();
+    values.set(Address::new(Kind::Input, "x"), Partial::from(value.clone()));
+    let programs = Programs::default();
+    let answers = Answers::new();
+    let environment = Environment {
+        values: &values,
+        each: None,
+        files: None,
+        programs: &programs,
+        answers: &answers,
+    };
+    let run = |text: String| match evaluate(&template(&json!(text), 1), &environment) {
+        Ok(Evaluated::Value(value)) => Ok(json!(value)),
+        Ok(Evaluated::Needs(_)) => panic!("a path needs no helper"),
+        Err(_) => Err(()),
+    };
+    (
+        run(format!("${{ .inputs.x{path} }}")),
+        run(format!("${{ (.inputs.x{path}) }}")),
+    )
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0..9_i32).prop_map(Value::from),
+        "[ab]{0,2}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map("[ab]", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plain_paths_mean_what_jq_means(value in json_value(), path in "(\\.[ab]|\\[[0-2]\\]|\\[\"a\"\\]){0,3}") {
+        let (own, jq) = both_ways(&value, &path);
+        prop_assert_eq!(own, jq);
+    }
+
+    #[test]
+    fn no_text_makes_the_readers_of_paths_panic(text in ".{0,40}") {
+        let _ = plain_path(&text);
+        let _ = consort_planner::path::parse(&text);
+    }
 }

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::world::{Wish, World, address, wish};
 
+/// A way to break a plan.
+type Break = fn(&mut Plan);
+
 /// A world in which the plan replaces `a`, updates `b` and deletes `c`, which used `a`.
 fn busy() -> (World, Wish) {
     let of = |zone: &str, c: bool| {
@@ -44,7 +47,7 @@ fn action<'a>(plan: &'a mut Plan, id: &str) -> &'a mut consort_model::plan::Acti
 
 #[test]
 fn each_way_to_break_a_plan_is_found() {
-    let cases: [(fn(&mut Plan), &str); 13] = [
+    let cases: [(Break, &str); 13] = [
         (|_| {}, ""),
         (|plan| plan.actions.swap(0, 3), "which it waits for"),
         (

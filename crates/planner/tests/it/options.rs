@@ -83,7 +83,7 @@ fn destroying_deletes_users_first_and_keeps_named_volumes() {
         "services": {"api": {"image": "x", "volumes": ["data:/d"], "environment": {"A": "${ .resources.b.id }"}}},
     });
     world.up(&wish(document.clone()));
-    let destroy = wish(document.clone()).mode(Mode::Destroy { volumes: false });
+    let destroy = wish(document).mode(Mode::Destroy { volumes: false });
     let plan = world.up(&destroy);
     assert_eq!(
         actions(&plan),
