@@ -9,7 +9,7 @@ use consort_model::units::MicroUsd;
 use consort_model::{Address, Kind, Object, Partial, Problem, Template, Value};
 
 use super::read;
-use super::start::{is_constructive, plan as schedule};
+use super::start::{PLAN_WORK, is_constructive, plan as schedule};
 use crate::engine::Engine;
 
 impl Engine {
@@ -91,7 +91,7 @@ fn estimate(
         objective,
         runtime.task_capacity(),
     )?;
-    let schedule = schedule(address, &spec)?;
+    let schedule = schedule(address, &spec, PLAN_WORK)?;
     let fleet = schedule.fleet(&spec).into_iter();
     Ok(Some(WorkloadEstimate {
         makespan: Span::from_micros(schedule.makespan),

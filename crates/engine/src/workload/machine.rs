@@ -248,13 +248,16 @@ impl Turn<'_> {
             self.skip();
             self.retry_due();
             self.late();
+            // What is given back now makes room for what starts now.
+            self.give_back();
             self.start();
             let lateness = next_lateness(self.machine, &self.state);
             if let Some((due, _)) = lateness.filter(|_| !self.records.is_empty()) {
                 self.effects.push(Effect::Wake(due));
             }
+        } else {
+            self.give_back();
         }
-        self.give_back();
         self.finish();
     }
 

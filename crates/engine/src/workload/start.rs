@@ -34,16 +34,16 @@ use crate::engine::Engine;
 use crate::tasks::TaskKind;
 
 /// The search for a plan, in tasks placed.
-const PLAN_WORK: u64 = 200_000;
+pub(super) const PLAN_WORK: u64 = 200_000;
 
-/// Plans, or says why the objective cannot be met and what can.
-pub(super) fn plan(address: &Address, spec: &Spec) -> Result<Schedule, Problem> {
+/// Plans with so much search, or says why the objective cannot be met and what can.
+pub(super) fn plan(address: &Address, spec: &Spec, work: u64) -> Result<Schedule, Problem> {
     let problem = consort_scheduling::Problem::new(spec.clone()).map_err(|error| {
         Problem::new(Code::BLUEPRINT_INVALID, "the workload cannot be planned")
             .at(address)
             .caused_by(&error)
     })?;
-    consort_scheduling::plan(&problem, &Limits::of(PLAN_WORK)).map_err(|infeasible| {
+    consort_scheduling::plan(&problem, &Limits::of(work)).map_err(|infeasible| {
         let (cost, time) = (infeasible.schedule.cost, infeasible.schedule.makespan);
         let (cost, time) = (MicroUsd(cost), Span::from_micros(time));
         let (asked, nearest, flag) = match (infeasible.asked, infeasible.nearest) {
@@ -152,25 +152,30 @@ impl Engine {
         let definition = self
             .define(&deployment, &request.address, request.deadline.as_deref())
             .await?;
-        let answer = |run| StartAnswer {
-            run,
-            workload: definition.pooled.then(|| report(&definition, None)),
-        };
         if request.estimate_only {
             if !definition.pooled {
                 let message = "a job has no pool and no objective: there is nothing to estimate";
                 return Err(Problem::new(Code::REQUEST_INVALID, message).at(&request.address));
             }
-            return Ok(answer(None));
+            return Ok(StartAnswer {
+                run: None,
+                workload: Some(report(&definition, None)),
+            });
         }
         let run = self.create_workload_run(&definition, &request, &by).await?;
-        let answer = answer(Some(run));
         let row = self.run_row(run).await?;
         if !row.summary.status.is_ended() {
-            // A repeated request meets a run that may have another plan: its own is driven.
             self.drive_workload(row).await;
         }
-        Ok(answer)
+        // A repeated request meets its run with the plan that was made then.
+        let workload = match definition.pooled {
+            true => Some(self.report_workload(run).await?),
+            false => None,
+        };
+        Ok(StartAnswer {
+            run: Some(run),
+            workload,
+        })
     }
 
     /// Reads what is registered and plans it.
@@ -213,7 +218,7 @@ impl Engine {
         )?;
         let tasks = read::tasks(address, body, program)?;
         let (planned_for, of) = (spec.clone(), address.clone());
-        let schedule = tokio::task::spawn_blocking(move || plan(&of, &planned_for))
+        let schedule = tokio::task::spawn_blocking(move || plan(&of, &planned_for, PLAN_WORK))
             .await
             .map_err(|error| Problem::new(Code::INTERNAL, "planning failed").caused_by(&error))??;
         Ok(Definition {

@@ -1,1 +1,7 @@
 //! Workloads and jobs.
+
+mod machine;
+mod reading;
+mod running;
+mod support;
+mod times;
