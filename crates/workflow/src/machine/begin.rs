@@ -5,7 +5,7 @@ use std::sync::Arc;
 use consort_model::time::Span;
 use consort_model::{Object, Value};
 
-use super::draft::{Draft, RUN_TASKS};
+use super::draft::Draft;
 use super::record::{Record, Why};
 use super::state::{Frame, Kind, Phase};
 use super::work::{Place, Work};
@@ -77,8 +77,11 @@ impl Draft<'_> {
             });
             return Ok(());
         };
-        if self.state.tasks >= RUN_TASKS {
-            let message = format!("the run has done {RUN_TASKS} tasks; a loop does not end");
+        if self.state.tasks >= self.machine.task_limit {
+            let message = format!(
+                "the run has done {} tasks; a loop does not end",
+                self.machine.task_limit
+            );
             return Err(Fault::standard(types::RUNTIME, message)
                 .at(&task_pointer(&pointer, place.index, name))
                 .into());

@@ -22,8 +22,6 @@ use crate::expression::{Sight, Stop};
 const TASKS: u64 = 256;
 /// So many bytes of values in one decision.
 const BYTES: usize = 256 << 10;
-/// So many tasks in one run: jumps can make endless loops.
-pub(super) const RUN_TASKS: u64 = 100_000;
 
 /// A decision as it is made.
 pub(super) struct Draft<'m> {

@@ -104,6 +104,11 @@ impl Draft<'_> {
             return Ok(());
         }
         let again = self.again(act, catch, &input, &sight)?;
+        if again.is_none() && catch.get("retry").is_some() && catch.get("do").is_none() {
+            // Tried often enough, and nobody else to handle it (S20).
+            self.push(Work::Fail(act.to_owned(), fault.clone()));
+            return Ok(());
+        }
         self.record(Record::ErrorCaught {
             act: act.to_owned(),
             error: fault.clone(),

@@ -131,7 +131,11 @@ pub struct Ended {
     /// Completed, faulted or cancelled.
     pub status: RunStatus,
     /// When completed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub output: Option<Value>,
     /// When faulted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,4 +162,11 @@ impl Ended {
             ),
         }
     }
+}
+
+/// Reads a value that is there: null is one, and not the lack of one.
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(reader).map(Some)
 }

@@ -36,6 +36,9 @@ use schema::Schemas;
 pub(crate) use schema::compile as compile_schema;
 use state::Kind;
 
+/// So many tasks in one run, unless told otherwise: jumps can make endless loops.
+const RUN_TASKS: u64 = 100_000;
+
 /// Decides for the runs of one definition.
 #[derive(Debug)]
 pub struct WorkflowMachine {
@@ -44,6 +47,7 @@ pub struct WorkflowMachine {
     schemas: Schemas,
     /// The arguments that the document names at all; the others need not be made.
     mentioned: BTreeSet<&'static str>,
+    task_limit: u64,
 }
 
 impl WorkflowMachine {
@@ -58,8 +62,14 @@ impl WorkflowMachine {
             schemas: Schemas::of(definition.document()),
             evaluator: Evaluator::new(),
             mentioned,
+            task_limit: RUN_TASKS,
             definition,
         }
+    }
+    /// The same with another limit for the tasks of one run (100,000 by default).
+    #[must_use]
+    pub fn with_task_limit(self, task_limit: u64) -> Self {
+        Self { task_limit, ..self }
     }
     /// What it runs.
     pub fn definition(&self) -> &Definition {

@@ -12,7 +12,7 @@ use consort_model::time::Span;
 use consort_model::{Digest, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use super::input::Input;
+use super::input::{Input, present};
 use super::state::Frame;
 use super::work::Work;
 use crate::error::Fault;
@@ -83,6 +83,11 @@ pub enum Record {
     TaskOutput {
         act: String,
         output: Value,
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         context: Option<Value>,
     },
     /// A list of tasks is open.
@@ -103,6 +108,11 @@ pub enum Record {
         act: String,
         branch: usize,
         output: Value,
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         context: Option<Value>,
     },
     /// A branch that competes failed.
@@ -117,6 +127,11 @@ pub enum Record {
     ForkWon {
         act: String,
         branch: usize,
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         context: Option<Value>,
     },
     /// A branch is cancelled.
@@ -212,7 +227,11 @@ pub enum Record {
     /// Over.
     RunEnded {
         status: RunStatus,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "present"
+        )]
         output: Option<Value>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<Fault>,

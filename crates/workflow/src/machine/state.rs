@@ -8,7 +8,7 @@ use consort_model::run::RunStatus;
 use consort_model::{Object, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use super::input::{Ended, Input};
+use super::input::{Ended, Input, present};
 use super::record::{Deferred, Record, Why};
 use super::work::Work;
 use crate::error::Fault;
@@ -71,7 +71,11 @@ pub struct Frame {
     #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub(super) variables: Object,
     /// `$context` of a branch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub(super) context: Option<Value>,
     pub(super) started: Timestamp,
     pub(super) kind: Kind,
@@ -123,6 +127,11 @@ pub(super) enum Phase {
 pub(super) struct Done {
     pub(super) output: Value,
     /// If it changed.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub(super) context: Option<Value>,
 }
 
