@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use consort_driver::{Context, DriverError};
 use consort_model::{Code, Value};
 use consort_portholder::AsyncClient;
-use consort_portholder::addresses::VirtualAddresses;
+use consort_portholder::addresses::{Block, VirtualAddresses};
 
 use crate::error;
 use crate::record::ADDRESSES;
@@ -34,7 +34,8 @@ pub(crate) async fn lease_locked(
 ) -> Result<Ipv4Addr, DriverError> {
     let mut given = all(context).await?;
     let before = given.get(owner);
-    let mut blocks = holder.blocks(1).await.map_err(error::holder)?;
+    let (_, blocks) = crate::holder::listing(holder).await?;
+    let mut blocks: Vec<Block> = blocks.iter().filter_map(|text| text.parse().ok()).collect();
     loop {
         match given.allocate(&blocks, owner) {
             Ok(address) if before == Some(address) => return Ok(address),

@@ -14,6 +14,9 @@ use super::publish;
 use crate::error;
 use crate::record::{PortRecord, ServiceRecord};
 
+/// A batch must fit into one line of the protocol.
+const BATCH: usize = 256;
+
 /// A port that is wanted, at the virtual address or outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -129,6 +132,45 @@ pub(super) const fn word(protocol: Protocol) -> &'static str {
     }
 }
 
+/// Opens listeners of one service, many in one request where it is known what to ask for.
+pub(super) struct Opener<'a> {
+    holder: &'a mut AsyncClient,
+    /// What was opened by this one, also what was open before.
+    opened: Vec<(ListenerSpec, SocketAddr)>,
+}
+
+impl Opener<'_> {
+    /// Opens all of these that can be opened. One that cannot is opened again by itself, for its error.
+    async fn ahead(&mut self, specs: Vec<ListenerSpec>) -> Result<(), DriverError> {
+        for some in specs.chunks(BATCH) {
+            let requests = some.iter().cloned().map(Request::Bind).collect();
+            let replies = self.holder.batch(requests).await.map_err(error::holder)?;
+            for (spec, reply) in some.iter().zip(replies) {
+                if let Reply::Bound { address } = reply {
+                    self.opened.push((spec.clone(), address));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn open(&mut self, spec: ListenerSpec) -> Result<SocketAddr, Opening> {
+        let known = self.opened.iter().find(|(opened, _)| *opened == spec);
+        if let Some((_, address)) = known {
+            return Ok(*address);
+        }
+        let address = open(self.holder, spec.clone()).await?;
+        self.opened.push((spec, address));
+        Ok(address)
+    }
+
+    pub(super) async fn close(&mut self, keys: &[String]) -> Result<(), DriverError> {
+        self.opened
+            .retain(|(spec, _)| !keys.iter().any(|key| key == spec.key.as_str()));
+        unbind(self.holder, keys).await
+    }
+}
+
 /// Opens all listeners of a service. What was open before stays as it is; when one cannot be opened,
 /// those that are new are closed again.
 pub(crate) async fn bind(
@@ -139,50 +181,83 @@ pub(crate) async fn bind(
     all: &[Wanted],
     before: Option<&ServiceRecord>,
 ) -> Result<Vec<PortRecord>, DriverError> {
+    let mut opener = Opener {
+        holder,
+        opened: Vec::new(),
+    };
+    let bound = bind_with(&mut opener, context, service, virtual_address, all, before).await;
+    if bound.is_err() {
+        let is_new = |key: &str| {
+            let kept = before.into_iter().flat_map(ServiceRecord::listeners);
+            !kept.into_iter().any(|(_, known, _)| known == key)
+        };
+        let opened = opener.opened.iter().map(|(spec, _)| spec.key.as_str());
+        let new: Vec<String> = opened
+            .filter(|key| is_new(key))
+            .map(str::to_owned)
+            .collect();
+        if let Err(error) = opener.close(&new).await {
+            tracing::warn!(%service, %error, "ports that were opened in vain could not be closed");
+        }
+    }
+    bound
+}
+
+async fn bind_with(
+    opener: &mut Opener<'_>,
+    context: &Context,
+    service: &Address,
+    virtual_address: Ipv4Addr,
+    all: &[Wanted],
+    before: Option<&ServiceRecord>,
+) -> Result<Vec<PortRecord>, DriverError> {
+    let mut ahead = Vec::new();
+    for wanted in all {
+        match &wanted.published {
+            None => ahead.push(spec_inside(context, service, virtual_address, wanted)?),
+            Some(published) => ahead.extend(publish::fixed(context, service, wanted, published)?),
+        }
+    }
+    opener.ahead(ahead).await?;
     let mut bound = Vec::new();
     for wanted in all {
-        let opened = match &wanted.published {
-            None => inside(context, holder, service, virtual_address, wanted).await,
+        bound.push(match &wanted.published {
+            None => inside(context, opener, service, virtual_address, wanted).await?,
             Some(published) => {
-                publish::bind(context, holder, service, wanted, published, before).await
+                publish::bind(context, opener, service, wanted, published, before).await?
             }
-        };
-        match opened {
-            Ok(port) => bound.push(port),
-            Err(failed) => {
-                let kept: Vec<&str> = before
-                    .iter()
-                    .flat_map(|record| record.listeners().map(|(_, key, _)| key))
-                    .collect();
-                let new = bound.iter().flat_map(|port: &PortRecord| &port.listeners);
-                let new: Vec<String> = new
-                    .map(|(key, _)| key.clone())
-                    .filter(|key| !kept.contains(&key.as_str()))
-                    .collect();
-                unbind(holder, &new).await?;
-                return Err(failed);
-            }
-        }
+        });
     }
     Ok(bound)
 }
 
+fn spec_inside(
+    context: &Context,
+    service: &Address,
+    virtual_address: Ipv4Addr,
+    wanted: &Wanted,
+) -> Result<ListenerSpec, DriverError> {
+    let (port, protocol) = (wanted.target.to_string(), word(wanted.protocol));
+    let key = key(&[&context.deployment, &service.to_string(), &port, protocol])?;
+    let at = SocketAddr::new(IpAddr::V4(virtual_address), wanted.target);
+    Ok(spec(key, at, wanted.protocol, wanted.http))
+}
+
 async fn inside(
     context: &Context,
-    holder: &mut AsyncClient,
+    opener: &mut Opener<'_>,
     service: &Address,
     virtual_address: Ipv4Addr,
     wanted: &Wanted,
 ) -> Result<PortRecord, DriverError> {
-    let (port, protocol) = (wanted.target.to_string(), word(wanted.protocol));
-    let key = key(&[&context.deployment, &service.to_string(), &port, protocol])?;
-    let at = SocketAddr::new(IpAddr::V4(virtual_address), wanted.target);
-    let spec = spec(key.clone(), at, wanted.protocol, wanted.http);
-    let address = match open(holder, spec.clone()).await {
+    let spec = spec_inside(context, service, virtual_address, wanted)?;
+    let key = spec.key.to_string();
+    let at = SocketAddr::new(spec.address, spec.port);
+    let address = match opener.open(spec.clone()).await {
         Err(Opening::Refused(failure)) if failure.code == FailureCode::ListenerDiffers => {
             // The service has another virtual address than it had.
-            holder.unbind(&key).await.map_err(error::holder)?;
-            open(holder, spec).await
+            opener.close(std::slice::from_ref(&key)).await?;
+            opener.open(spec).await
         }
         other => other,
     };
@@ -192,7 +267,7 @@ async fn inside(
         protocol: wanted.protocol,
         http: wanted.http,
         published: None,
-        listeners: vec![(key.to_string(), address)],
+        listeners: vec![(key, address)],
     })
 }
 
@@ -245,8 +320,7 @@ pub(super) async fn open(
 
 /// Closes listeners.
 pub(crate) async fn unbind(holder: &mut AsyncClient, keys: &[String]) -> Result<(), DriverError> {
-    // A batch must fit into one line of the protocol.
-    for some in keys.chunks(256) {
+    for some in keys.chunks(BATCH) {
         let requests = some
             .iter()
             .filter_map(|key| ListenerKey::new(key.as_str()).ok())

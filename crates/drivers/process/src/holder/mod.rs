@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use consort_driver::{Context, DriverError};
 use consort_model::Code;
-use consort_portholder::AsyncClient;
 use consort_portholder::addresses::Block;
+use consort_portholder::{AsyncClient, ListenerInfo, Reply, Request};
 use consort_shim::spec::{Cgroup, Logging, Process, Restart, RestartPolicy, Spec, Stop};
 use consort_shim::{Client, Found, LaunchError, SecretValues, adopt, launch};
 
@@ -62,6 +62,22 @@ pub(crate) async fn running(context: &Context) -> Option<AsyncClient> {
     AsyncClient::connect(&Layout::of_home(context).holder_socket(), ANSWER)
         .await
         .ok()
+}
+
+/// The listeners of the home and its address blocks, of which it gets one if it has none.
+pub(crate) async fn listing(
+    client: &mut AsyncClient,
+) -> Result<(Vec<ListenerInfo>, Vec<String>), DriverError> {
+    for _ in 0..2 {
+        // Asking for a block is recorded even if it changes nothing; looking costs less.
+        match client.ask(&Request::List).await.map_err(error::holder)? {
+            Reply::List { listeners, blocks } if !blocks.is_empty() => {
+                return Ok((listeners, blocks));
+            }
+            _ => client.blocks(1).await.map_err(error::holder)?,
+        };
+    }
+    Err(DriverError::new(Code::NODE_FAILED, "the port holder holds no address block").retryable())
 }
 
 /// Is this address in one of these blocks, as the port holder lists them?

@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use consort_driver::{Context, DriverError};
 use consort_model::{Address, Code};
-use consort_portholder::{AsyncClient, FailureCode, ListenerKey, ListenerSpec};
+use consort_portholder::{FailureCode, ListenerKey, ListenerSpec};
 
-use super::listeners::{Opening, Published, Wanted, key, open, spec, unbind, word};
-use crate::error;
+use super::listeners::{Opener, Opening, Published, Wanted, key, spec, word};
 use crate::machine;
 use crate::record::{PortRecord, PublishedRecord, ServiceRecord};
 
@@ -17,7 +16,7 @@ const TRIES: usize = 16;
 /// Opens a published port on all its addresses.
 pub(super) async fn bind(
     context: &Context,
-    holder: &mut AsyncClient,
+    opener: &mut Opener<'_>,
     service: &Address,
     wanted: &Wanted,
     published: &Published,
@@ -39,7 +38,7 @@ pub(super) async fn bind(
     };
     let mut last = None;
     for port in candidates(published.asked.as_deref(), known)? {
-        let opened = place.on_all(holder, port).await;
+        let opened = place.on_all(opener, port).await;
         match opened {
             Ok((port, listeners)) => {
                 return Ok(PortRecord {
@@ -67,6 +66,26 @@ pub(super) async fn bind(
             format!("no port is free for {service}"),
         )),
     }
+}
+
+/// The listeners of a port with a fixed number, which need no trying.
+pub(super) fn fixed(
+    context: &Context,
+    service: &Address,
+    wanted: &Wanted,
+    published: &Published,
+) -> Result<Vec<ListenerSpec>, DriverError> {
+    let number = published.asked.as_ref().and_then(|text| text.parse().ok());
+    let Some(number) = number else {
+        return Ok(Vec::new());
+    };
+    let each = addresses(published.host_ip.as_deref())?.into_iter();
+    let spec = |address| {
+        let key = key_of(context, service, wanted, published, address)?;
+        let at = SocketAddr::new(address, number);
+        Ok(spec(key, at, wanted.protocol, wanted.http))
+    };
+    each.map(spec).collect()
 }
 
 /// The addresses to listen on. Those of IPv6 are all in one, since nothing else of ours uses IPv6.
@@ -141,7 +160,7 @@ impl Place<'_> {
     /// or IPv6 that is switched off) is left out as long as there is another.
     async fn on_all(
         &self,
-        holder: &mut AsyncClient,
+        opener: &mut Opener<'_>,
         port: u16,
     ) -> Result<Opened, (SocketAddr, Opening)> {
         let mut listeners: Vec<(String, SocketAddr)> = Vec::new();
@@ -158,13 +177,13 @@ impl Place<'_> {
                 Ok(key) => key,
                 Err(failed) => return Err((at, Opening::Failed(failed))),
             };
-            match reopen(holder, key.clone(), at, self.wanted).await {
+            match reopen(opener, key.clone(), at, self.wanted).await {
                 Ok(bound) => {
                     port = bound.port();
                     listeners.push((key.to_string(), bound));
                 }
                 Err(Opening::Refused(failure)) if self.can_do_without(*address, failure.code) => {}
-                Err(failed) => return Err((at, self.undo(holder, listeners, failed).await)),
+                Err(failed) => return Err((at, self.undo(opener, listeners, failed).await)),
             }
         }
         if listeners.is_empty() {
@@ -184,7 +203,7 @@ impl Place<'_> {
 
     async fn undo(
         &self,
-        holder: &mut AsyncClient,
+        opener: &mut Opener<'_>,
         listeners: Vec<(String, SocketAddr)>,
         failed: Opening,
     ) -> Opening {
@@ -193,7 +212,7 @@ impl Place<'_> {
             .map(|(key, _)| key)
             .filter(|key| !self.kept.contains(&key.as_str()))
             .collect();
-        match unbind(holder, &keys).await {
+        match opener.close(&keys).await {
             Ok(()) => failed,
             Err(worse) => Opening::Failed(worse),
         }
@@ -203,14 +222,14 @@ impl Place<'_> {
 /// Opens a listener. One of this key that listens there already stays, also if any port was asked for
 /// when it was opened; one on another port is closed first.
 async fn reopen(
-    holder: &mut AsyncClient,
+    opener: &mut Opener<'_>,
     key: ListenerKey,
     at: SocketAddr,
     wanted: &Wanted,
 ) -> Result<SocketAddr, Opening> {
     let spec = spec(key.clone(), at, wanted.protocol, wanted.http);
     let differs = |opened: &Result<SocketAddr, Opening>| matches!(opened, Err(Opening::Refused(failure)) if failure.code == FailureCode::ListenerDiffers);
-    let opened = open(holder, spec.clone()).await;
+    let opened = opener.open(spec.clone()).await;
     if !differs(&opened) {
         return opened;
     }
@@ -218,14 +237,14 @@ async fn reopen(
         port: 0,
         ..spec.clone()
     };
-    if let Ok(bound) = open(holder, of_any_port).await
+    if let Ok(bound) = opener.open(of_any_port).await
         && bound.port() == at.port()
     {
         return Ok(bound);
     }
-    let closed = holder.unbind(&key).await;
-    closed.map_err(|failed| Opening::Failed(error::holder(failed)))?;
-    open(holder, spec).await
+    let closed = opener.close(&[key.to_string()]).await;
+    closed.map_err(Opening::Failed)?;
+    opener.open(spec).await
 }
 
 fn key_of(

@@ -61,12 +61,7 @@ async fn ensure_bound(
     client: &mut AsyncClient,
     service: &ServiceRecord,
 ) -> Result<(), DriverError> {
-    // A new port holder claims what the home had before, if nobody else has it.
-    client.blocks(1).await.map_err(error::holder)?;
-    let (open, blocks) = match client.ask(&Request::List).await.map_err(error::holder)? {
-        Reply::List { listeners, blocks } => (listeners, blocks),
-        _ => (Vec::new(), Vec::new()),
-    };
+    let (open, blocks) = holder::listing(client).await?;
     if !holder::is_in(&blocks, service.virtual_address) {
         let message = format!(
             "the address {} of {} belongs to another home now",

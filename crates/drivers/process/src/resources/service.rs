@@ -206,10 +206,7 @@ async fn carry_over(
     let Some(before) = before else {
         return Ok(());
     };
-    let all = match client.ask(&Request::List).await.map_err(error::holder)? {
-        Reply::List { listeners, .. } => listeners,
-        _ => Vec::new(),
-    };
+    let (all, _) = holder::listing(client).await?;
     let of = |key: &str| {
         all.iter()
             .find(|info: &&ListenerInfo| info.spec.key.as_str() == key)
