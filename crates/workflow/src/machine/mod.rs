@@ -5,6 +5,7 @@
 //! evaluates first and records then, so it can be put off as a whole when an expression needs the
 //! helper process ([`Record::Deferred`]). Nothing that was recorded is evaluated again.
 
+mod apply;
 mod begin;
 mod bodies;
 mod call;
@@ -100,11 +101,18 @@ impl Machine for WorkflowMachine {
         if state.ended.is_some() {
             return Vec::new();
         }
+        // An answer that is held is not asked for again.
+        let held = |act: &str| {
+            state
+                .held
+                .iter()
+                .any(|input| matches!(input, Input::Http { act: other, .. } if other == act))
+        };
         let calls = state
             .frames
             .iter()
             .filter_map(|(act, frame)| match &frame.kind {
-                Kind::Http { attempt, request } => Some(WorkflowEffect::Http {
+                Kind::Http { attempt, request } if !held(act) => Some(WorkflowEffect::Http {
                     act: act.clone(),
                     attempt: *attempt,
                     request: request.as_ref().clone(),

@@ -1,6 +1,9 @@
 //! Checks documents: shapes, names, targets of jumps, expressions; and refuses by its name what is
 //! not there yet.
 
+mod expressions;
+mod filters;
+mod parts;
 mod tasks;
 
 pub(crate) use tasks::kind;
@@ -8,6 +11,17 @@ pub(crate) use tasks::kind;
 use consort_model::Value;
 
 use crate::definition::Mistake;
+
+/// Documents may be nested so deeply.
+const DEPTH: usize = 100;
+
+fn deeper(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(|item| deeper(item, left - 1)),
+        Value::Object(object) => left == 0 || object.values().any(|item| deeper(item, left - 1)),
+        _ => false,
+    }
+}
 
 /// What is checked, and what was found.
 pub(super) struct Check<'a> {
@@ -58,6 +72,10 @@ pub(super) fn check(document: &Value) -> Vec<Mistake> {
         check.wrong("", "a workflow is a mapping with `do`");
         return check.found;
     };
+    if deeper(document, DEPTH) {
+        check.wrong("", format!("the document is nested more than {DEPTH} deep"));
+        return check.found;
+    }
     const KNOWN: &[&str] = &[
         "document", "do", "input", "output", "use", "timeout", "schedule", "evaluate",
     ];
@@ -92,12 +110,26 @@ pub(super) fn check(document: &Value) -> Vec<Mistake> {
             check.missing(&format!("/use/{key}"), what);
         }
     }
+    for (kind, look) in LOOKS {
+        for (name, entry) in document
+            .pointer(&format!("/use/{kind}"))
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            look(
+                &mut check,
+                entry,
+                &format!("/use/{kind}/{}", name.replace('~', "~0").replace('/', "~1")),
+            );
+        }
+    }
     if let Some(timeout) = root.get("timeout") {
         tasks::timeout(&mut check, timeout, "/timeout");
     }
     for part in ["input", "output"] {
         if let Some(schema) = document.pointer(&format!("/{part}/schema")) {
-            tasks::schema(&mut check, schema, &format!("/{part}/schema"));
+            parts::schema(&mut check, schema, &format!("/{part}/schema"));
         }
     }
     schedule(&mut check, root.get("schedule").unwrap_or(&Value::Null));
@@ -108,9 +140,19 @@ pub(super) fn check(document: &Value) -> Vec<Mistake> {
     check.found
 }
 
+/// How the entries of `use` are checked.
+type Look = fn(&mut Check<'_>, &Value, &str);
+const LOOKS: [(&str, Look); 3] = [
+    ("errors", tasks::raise),
+    ("timeouts", tasks::timeout),
+    ("retries", |check, policy, pointer| {
+        tasks::retry(check, policy, pointer, "error")
+    }),
+];
+
 fn schedule(check: &mut Check<'_>, schedule: &Value) {
     if let Some(one) = schedule.pointer("/on/one") {
-        tasks::filter(check, one, "/schedule/on/one");
+        filters::filter(check, one, "/schedule/on/one");
     }
     for (index, one) in schedule
         .pointer("/on/any")
@@ -119,7 +161,7 @@ fn schedule(check: &mut Check<'_>, schedule: &Value) {
         .flatten()
         .enumerate()
     {
-        tasks::filter(check, one, &format!("/schedule/on/any/{index}"));
+        filters::filter(check, one, &format!("/schedule/on/any/{index}"));
     }
     if let Some(read) = schedule.get("read")
         && !["data", "envelope", "raw"]

@@ -1,11 +1,12 @@
 //! Checks of tasks.
 
-use consort_expression::{Scope, compile, strict_expression};
 use consort_model::{Value, text};
 
 use super::Check;
+use super::expressions::{always, duration, expression, template};
+use super::filters::filter;
+use super::parts::{self, variable};
 use crate::definition::task_pointer;
-use crate::expression::ARGUMENTS;
 
 /// Keys that any task may have.
 const COMMON: &[&str] = &[
@@ -151,11 +152,11 @@ fn task(check: &mut Check<'_>, task: &Value, pointer: &str) {
     }
     for part in ["input", "output", "export"] {
         if let Some(schema) = task.pointer(&format!("/{part}/schema")) {
-            self::schema(check, schema, &format!("{pointer}/{part}/schema"));
+            parts::schema(check, schema, &format!("{pointer}/{part}/schema"));
         }
     }
     if let Some(metadata) = object.get("metadata") {
-        self::metadata(check, metadata, &format!("{pointer}/metadata"));
+        parts::metadata(check, metadata, &format!("{pointer}/metadata"));
     }
     for path in ["if", "input/from", "output/as", "export/as"] {
         if let Some(field) = task.pointer(&format!("/{path}")) {
@@ -170,26 +171,7 @@ fn body(check: &mut Check<'_>, kind: &str, task: &Value, pointer: &str) {
     match kind {
         "do" => list(check, &task["do"], &place),
         "set" => template(check, &task["set"], &place),
-        "for" => {
-            match task.pointer("/for/in") {
-                Some(items) => always(check, items, &format!("{place}/in")),
-                None => check.wrong(&place, "`in` is missing"),
-            }
-            for key in ["each", "at"] {
-                variable(
-                    check,
-                    task.pointer(&format!("/for/{key}")),
-                    &format!("{place}/{key}"),
-                );
-            }
-            if let Some(condition) = task.get("while") {
-                always(check, condition, &format!("{pointer}/while"));
-            }
-            match task.get("do") {
-                Some(tasks) => list(check, tasks, &format!("{pointer}/do")),
-                None => check.wrong(pointer, "`do` is missing"),
-            }
-        }
+        "for" => repeat(check, task, pointer),
         "fork" => match task.pointer("/fork/branches") {
             Some(branches) => {
                 list(check, branches, &format!("{place}/branches"));
@@ -202,20 +184,11 @@ fn body(check: &mut Check<'_>, kind: &str, task: &Value, pointer: &str) {
             catch(check, task.get("catch"), pointer);
         }
         "switch" => switch(check, &task["switch"], &place),
-        "raise" => {
-            let error = task.pointer("/raise/error").unwrap_or(&Value::Null);
-            check.named("errors", error, &format!("{place}/error"));
-            if error.is_null() {
-                check.wrong(&place, "`error` is missing");
-            } else if error.is_object()
-                && (error.get("type").is_none() || error.get("status").is_none())
-            {
-                check.wrong(
-                    &format!("{place}/error"),
-                    "an error needs `type` and `status`",
-                );
-            }
-        }
+        "raise" => raise(
+            check,
+            task.pointer("/raise/error").unwrap_or(&Value::Null),
+            &format!("{place}/error"),
+        ),
         "wait" => duration(check, &task["wait"], &place),
         "emit" => match task.pointer("/emit/event/with") {
             Some(with) if with.get("type").is_some() => {
@@ -223,28 +196,7 @@ fn body(check: &mut Check<'_>, kind: &str, task: &Value, pointer: &str) {
             }
             _ => check.wrong(&place, "`event.with` with a `type` is missing"),
         },
-        "listen" => {
-            if task.get("foreach").is_some() {
-                check.missing(&format!("{pointer}/foreach"), "`foreach` of a listen task");
-            }
-            for other in ["all", "any"] {
-                if task.pointer(&format!("/listen/to/{other}")).is_some() {
-                    check.missing(
-                        &format!("{place}/to/{other}"),
-                        &format!("listening to `{other}`"),
-                    );
-                }
-            }
-            if task.pointer("/listen/to/one/with").is_none()
-                && task.pointer("/listen/to/all").is_none()
-                && task.pointer("/listen/to/any").is_none()
-            {
-                check.wrong(&place, "`to.one.with` is missing");
-            }
-            if let Some(one) = task.pointer("/listen/to/one") {
-                filter(check, one, &format!("{place}/to/one"));
-            }
-        }
+        "listen" => listen(check, task, pointer),
         "call" => call(check, task, pointer),
         _ => {
             let what = task[kind]
@@ -253,6 +205,64 @@ fn body(check: &mut Check<'_>, kind: &str, task: &Value, pointer: &str) {
                 .unwrap_or_default();
             check.missing(&place, &format!("`{kind}: {what}`"));
         }
+    }
+}
+
+fn repeat(check: &mut Check<'_>, task: &Value, pointer: &str) {
+    match task.pointer("/for/in") {
+        Some(items) => always(check, items, &format!("{pointer}/for/in")),
+        None => check.wrong(&format!("{pointer}/for"), "`in` is missing"),
+    }
+    for key in ["each", "at"] {
+        variable(
+            check,
+            task.pointer(&format!("/for/{key}")),
+            &format!("{pointer}/for/{key}"),
+        );
+    }
+    if let Some(condition) = task.get("while") {
+        always(check, condition, &format!("{pointer}/while"));
+    }
+    match task.get("do") {
+        Some(tasks) => list(check, tasks, &format!("{pointer}/do")),
+        None => check.wrong(pointer, "`do` is missing"),
+    }
+}
+
+/// An error that is raised: one of `use.errors`, or the thing itself.
+pub(super) fn raise(check: &mut Check<'_>, error: &Value, pointer: &str) {
+    check.named("errors", error, pointer);
+    if error.is_null() {
+        check.wrong(pointer, "`error` is missing");
+    } else if error.is_object() && (error.get("type").is_none() || error.get("status").is_none()) {
+        check.wrong(pointer, "an error needs `type` and `status`");
+    }
+    if error.is_object() {
+        template(check, error, pointer);
+    }
+}
+
+fn listen(check: &mut Check<'_>, task: &Value, pointer: &str) {
+    if task.get("foreach").is_some() {
+        check.missing(&format!("{pointer}/foreach"), "`foreach` of a listen task");
+    }
+    let to = task.pointer("/listen/to").unwrap_or(&Value::Null);
+    let place = format!("{pointer}/listen/to");
+    for other in ["all", "any"]
+        .into_iter()
+        .filter(|other| to.get(other).is_some())
+    {
+        check.missing(
+            &format!("{place}/{other}"),
+            &format!("listening to `{other}`"),
+        );
+    }
+    match to.get("one") {
+        Some(one) if one.get("with").is_some_and(Value::is_object) => {
+            filter(check, one, &format!("{place}/one"))
+        }
+        None if to.get("all").or(to.get("any")).is_some() => {}
+        _ => check.wrong(&format!("{pointer}/listen"), "`to.one.with` is missing"),
     }
 }
 
@@ -305,18 +315,61 @@ fn catch(check: &mut Check<'_>, catch: Option<&Value>, pointer: &str) {
         return;
     };
     let place = format!("{pointer}/catch");
+    variable(check, catch.get("as"), &format!("{place}/as"));
+    let variable = catch.get("as").and_then(Value::as_str).unwrap_or("error");
     if let Some(retry) = catch.get("retry") {
         check.named("retries", retry, &format!("{place}/retry"));
+        self::retry(check, retry, &format!("{place}/retry"), variable);
     }
     if let Some(tasks) = catch.get("do") {
         list(check, tasks, &format!("{place}/do"));
     }
-    variable(check, catch.get("as"), &format!("{place}/as"));
-    let variable = catch.get("as").and_then(Value::as_str).unwrap_or("error");
     for key in ["when", "exceptWhen"] {
         if let Some(condition) = catch.get(key) {
             expression(check, condition, &format!("{place}/{key}"), &[variable]);
         }
+    }
+}
+
+/// A policy of retries; the name of one has nothing to look at.
+pub(super) fn retry(check: &mut Check<'_>, policy: &Value, pointer: &str, error: &str) {
+    for part in [
+        "delay",
+        "jitter/from",
+        "jitter/to",
+        "limit/duration",
+        "limit/attempt/duration",
+    ] {
+        if let Some(span) = policy.pointer(&format!("/{part}")) {
+            duration(check, span, &format!("{pointer}/{part}"));
+        }
+    }
+    for key in ["when", "exceptWhen"] {
+        if let Some(condition) = policy.get(key) {
+            expression(check, condition, &format!("{pointer}/{key}"), &[error]);
+        }
+    }
+    if policy
+        .pointer("/limit/attempt/count")
+        .is_some_and(|count| count.as_u64().is_none())
+    {
+        check.wrong(
+            &format!("{pointer}/limit/attempt/count"),
+            "`count` must be a whole number",
+        );
+    }
+    let kinds = ["constant", "linear", "exponential"];
+    if let Some(backoff) = policy.get("backoff")
+        && kinds
+            .iter()
+            .filter(|kind| backoff.get(kind).is_some())
+            .count()
+            != 1
+    {
+        check.wrong(
+            &format!("{pointer}/backoff"),
+            "`backoff` is one of constant, linear, exponential, as in `backoff: {linear: {}}`",
+        );
     }
 }
 
@@ -358,134 +411,6 @@ pub(super) fn timeout(check: &mut Check<'_>, timeout: &Value, pointer: &str) {
     }
 }
 
-fn duration(check: &mut Check<'_>, value: &Value, pointer: &str) {
-    if value
-        .as_str()
-        .is_some_and(|text| strict_expression(text).is_some())
-    {
-        return;
-    }
-    if let Err(message) = crate::duration::read(value) {
-        check.wrong(pointer, message);
-    }
-}
-
-fn always(check: &mut Check<'_>, field: &Value, pointer: &str) {
-    match field {
-        Value::String(text) => {
-            compiles(check, strict_expression(text).unwrap_or(text), pointer, &[])
-        }
-        other => template(check, other, pointer),
-    }
-}
-
-fn expression(check: &mut Check<'_>, field: &Value, pointer: &str, more: &[&str]) {
-    if let Some(text) = field.as_str() {
-        compiles(
-            check,
-            strict_expression(text).unwrap_or(text),
-            pointer,
-            more,
-        );
-    }
-}
-
-fn template(check: &mut Check<'_>, value: &Value, pointer: &str) {
-    match value {
-        Value::String(text) => match strict_expression(text) {
-            Some(inner) => compiles(check, inner, pointer, &[]),
-            None if text.contains("${") => {
-                check.lint(pointer, "this is text, not an expression: only a string that is `${ … }` as a whole is one; write `${ \"text \\(.x)\" }`");
-            }
-            None => {}
-        },
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .for_each(|(index, item)| template(check, item, &format!("{pointer}/{index}"))),
-        Value::Object(object) => object
-            .iter()
-            .for_each(|(key, item)| template(check, item, &format!("{pointer}/{key}"))),
-        _ => {}
-    }
-}
-
-/// Names of loops and errors are known only where they are bound: an unknown variable is tried with
-/// its own name, so that only what can never mean anything is refused here.
-fn compiles(check: &mut Check<'_>, text: &str, pointer: &str, more: &[&str]) {
-    let mut variables: Vec<String> = ARGUMENTS
-        .iter()
-        .chain(more)
-        .map(|name| (*name).to_owned())
-        .collect();
-    for name in named_variables(text) {
-        if !variables.contains(&name) {
-            variables.push(name);
-        }
-    }
-    if let Err(error) = compile(
-        text,
-        &Scope {
-            variables,
-            clock: true,
-            files: false,
-        },
-    ) {
-        check.wrong(pointer, format!("expression `{text}`: {error}"));
-    }
-}
-
-fn named_variables(text: &str) -> Vec<String> {
-    text.split('$')
-        .skip(1)
-        .map(|rest| {
-            rest.chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                .collect::<String>()
-        })
-        .filter(|name| !name.is_empty() && !name.starts_with("__") && name != "ENV")
-        .collect()
-}
-
-/// One event filter.
-pub(crate) fn filter(check: &mut Check<'_>, one: &Value, pointer: &str) {
-    let attributes = one.get("with").and_then(Value::as_object);
-    for (key, wanted) in attributes.into_iter().flatten() {
-        let place = format!("{pointer}/with/{key}");
-        match wanted.as_str().map(|text| (text, strict_expression(text))) {
-            Some((_, Some(inner))) => in_filter(check, inner, &place),
-            Some((text, None)) if key != "data" && regex::Regex::new(text).is_err() => {
-                check.lint(
-                    &place,
-                    format!("`{text}` is no regular expression; it is compared as text only"),
-                );
-            }
-            _ => {}
-        }
-    }
-    let rules = one.get("correlate").and_then(Value::as_object);
-    for (name, rule) in rules.into_iter().flatten() {
-        let place = format!("{pointer}/correlate/{name}");
-        match rule.get("from").and_then(Value::as_str) {
-            Some(from) => in_filter(
-                check,
-                strict_expression(from).unwrap_or(from),
-                &format!("{place}/from"),
-            ),
-            None => check.wrong(&place, "`from` is missing"),
-        }
-        if let Some(expect) = rule.get("expect") {
-            template(check, expect, &format!("{place}/expect"));
-        }
-    }
-}
-
-fn in_filter(check: &mut Check<'_>, text: &str, pointer: &str) {
-    if let Err(message) = crate::event::check(text) {
-        check.wrong(pointer, format!("expression `{text}`: {message}; to compare with data of the run use `correlate` with `expect`"));
-    }
-}
-
 /// A branch is one task: it cannot go on at another one.
 fn no_jumps(check: &mut Check<'_>, branches: &Value, pointer: &str) {
     for (index, item) in branches.as_array().into_iter().flatten().enumerate() {
@@ -501,89 +426,6 @@ fn no_jumps(check: &mut Check<'_>, branches: &Value, pointer: &str) {
             check.wrong(
                 &place,
                 format!("a branch cannot go on with `{then}`, which is another branch"),
-            );
-        }
-    }
-}
-
-pub(super) fn schema(check: &mut Check<'_>, schema: &Value, pointer: &str) {
-    if schema.get("resource").is_some() {
-        check.missing(&format!("{pointer}/resource"), "a schema by reference");
-        return;
-    }
-    let format = schema
-        .get("format")
-        .and_then(Value::as_str)
-        .unwrap_or("json");
-    if format != "json" && !format.starts_with("json:") {
-        check.missing(
-            &format!("{pointer}/format"),
-            &format!("the schema format `{format}`"),
-        );
-    } else if let Err(message) = crate::machine::compile_schema(schema) {
-        check.wrong(pointer, message);
-    }
-}
-
-fn variable(check: &mut Check<'_>, name: Option<&Value>, pointer: &str) {
-    let good = |name: &str| {
-        name.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-    };
-    if let Some(name) = name
-        && !name
-            .as_str()
-            .is_some_and(|name| !name.is_empty() && good(name))
-    {
-        check.wrong(
-            pointer,
-            format!("{name} is no name of a variable; use letters, digits and `_`"),
-        );
-    }
-}
-
-/// What we understand in `metadata`, and what we know of and do not do yet.
-fn metadata(check: &mut Check<'_>, metadata: &Value, pointer: &str) {
-    if let Some(decode) = metadata.get("decode").filter(|decode| *decode != "xml") {
-        check.wrong(
-            &format!("{pointer}/decode"),
-            format!("{decode} cannot be decoded; `xml` can"),
-        );
-    }
-    match metadata
-        .get("onAmbiguous")
-        .map(|policy| policy.as_str().unwrap_or_default())
-    {
-        None | Some("retry" | "fault") => {}
-        Some("suspend") => {
-            check.missing(&format!("{pointer}/onAmbiguous"), "`onAmbiguous: suspend`")
-        }
-        Some(_) => check.wrong(
-            &format!("{pointer}/onAmbiguous"),
-            "`onAmbiguous` is one of retry, fault",
-        ),
-    }
-    if let Some(idempotency) = metadata.get("idempotency") {
-        match idempotency.get("key") {
-            Some(key) => template(check, key, &format!("{pointer}/idempotency/key")),
-            None => check.wrong(&format!("{pointer}/idempotency"), "`key` is missing"),
-        }
-    }
-    for key in [
-        "fork",
-        "loop",
-        "parallel",
-        "concurrency",
-        "compensate",
-        "cache",
-        "allowSecrets",
-        "parentClose",
-    ] {
-        if metadata.get(key).is_some() {
-            check.lint(
-                &format!("{pointer}/{key}"),
-                format!("`metadata.{key}` is not acted upon yet"),
             );
         }
     }

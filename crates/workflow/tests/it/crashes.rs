@@ -18,13 +18,11 @@ fn transcript(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// How often, by activation and attempt.
+type Counts = BTreeMap<(String, u32), usize>;
+
 /// So often each call was sent, and answered.
-fn calls(
-    world: &World,
-) -> (
-    BTreeMap<(String, u32), usize>,
-    BTreeMap<(String, u32), usize>,
-) {
+fn calls(world: &World) -> (Counts, Counts) {
     let mut sent = BTreeMap::new();
     for (act, attempt, _) in &world.sent {
         *sent.entry((act.clone(), *attempt)).or_default() += 1;

@@ -5,6 +5,7 @@ mod events;
 mod examples;
 mod features;
 mod gherkin;
+mod hostile;
 mod mistakes;
 mod secrets;
 mod views;

@@ -85,6 +85,21 @@ fn a_mistake_is_told_with_its_place_and_how_to_mend_it() {
             "/schedule",
             "not there yet",
         ),
+        (
+            "{schedule: {on: {one: {with: {data: {a: '${ .b }'}}}}}, do: []}",
+            "/schedule/on/one/with/data",
+            "whole of `data`",
+        ),
+        (
+            "{do: [{a: {try: [], catch: {retry: {delay: 5s}}}}]}",
+            "/do/0/a/catch/retry/delay",
+            "constant length",
+        ),
+        (
+            "{use: {retries: {r: {backoff: exponential}}}, do: []}",
+            "/use/retries/r/backoff",
+            "one of",
+        ),
         ("{}", "", "`do` is missing"),
         ("5", "", "mapping"),
     ] {
