@@ -230,39 +230,17 @@ impl<'a> Build<'a> {
             .target
             .or_else(|| all_run().then_some(TargetKind::Process));
         let Some(target) = target else { return };
-        let (partial, ignored): (Vec<_>, Vec<_>) = support::warnings(&self.loaded.document, target)
+        // What is carried out in part is said by the target, which knows which part is asked for.
+        let ignored = support::warnings(&self.loaded.document, target)
             .into_iter()
-            .partition(|warning| warning.code == Code::PartlyCarriedOut);
+            .filter(|warning| warning.code != Code::PartlyCarriedOut);
         // Goals that are not acted upon were announced as such.
         let goal = |warning: &Diagnostic| {
             warning.message.ends_with(".autoscale`") || warning.message.ends_with(".objective`")
         };
         ignored
-            .into_iter()
             .filter(|warning| !goal(warning))
             .for_each(|warning| self.say(warning));
-        self.partly(&partial);
-    }
-
-    /// Most of what is carried out in part matters to few: one line says where to look.
-    fn partly(&mut self, warnings: &[Diagnostic]) {
-        let Some(first) = warnings.first() else {
-            return;
-        };
-        let keys: std::collections::BTreeSet<String> = warnings
-            .iter()
-            .filter_map(|warning| warning.message.split('`').nth(1)?.rsplit('.').next())
-            .map(|key| format!("`{key}`"))
-            .collect();
-        let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
-        self.say(
-            Diagnostic::new(
-                Code::PartlyCarriedOut,
-                first.primary.span,
-                format!("the target carries these keys of services out in part: {keys}"),
-            )
-            .help("`consort explain KEY` says what each target does"),
-        );
     }
 
     fn finish(mut self) -> Result<(Blueprint, Vec<Diagnostic>), Vec<Diagnostic>> {

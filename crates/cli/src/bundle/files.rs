@@ -22,14 +22,16 @@ pub(crate) struct Gathered {
 pub(crate) fn gather(blueprint: &Blueprint, project: &Path) -> Result<Gathered, Vec<Problem>> {
     let mut gathered = Gathered::default();
     let mut problems = Vec::new();
-    for node in blueprint.nodes.values() {
+    let nodes = blueprint.nodes.values().map(|node| (&node.body, &node.place));
+    let outputs = blueprint.outputs.values().map(|output| (&output.value, &output.place));
+    for (template, place) in nodes.chain(outputs) {
         let mut names = Vec::new();
-        node.body.visit_deferred(&mut |deferred| {
+        template.visit_deferred(&mut |deferred| {
             deferred.expressions().for_each(|text| names.extend(file_arguments(text)));
         });
         for name in names {
             if let Err(problem) = take(project, &name, &mut gathered) {
-                problems.push(Problem { place: Some(node.place.clone()), ..problem });
+                problems.push(Problem { place: Some(place.clone()), ..problem });
             }
         }
     }

@@ -94,6 +94,8 @@ pub fn router(control: Arc<dyn Control>, options: Options) -> Router {
         .route("/exec", post(services::exec))
         .route("/start", post(runs::start))
         .route("/events", post(events::put))
+        // The deployment's own address reaches only what is below `exposed`: events come this way too.
+        .route("/exposed/events", post(events::put))
         .route("/exposed/{*path}", axum::routing::any(events::exposed));
     let v1 = Router::new()
         .route("/health", get(system::health))

@@ -197,25 +197,17 @@ async fn record(
     Ok((status, Json(answer)).into_response())
 }
 
-/// The event id of the body, or else the `Idempotency-Key`; they must not differ.
+/// The event id of the body, or else the `Idempotency-Key`.
 fn event_id(headers: &HeaderMap, in_body: Option<String>) -> Result<String, Problem> {
     let key = headers
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok());
-    let id = match (in_body, key) {
-        (Some(id), Some(key)) if id != key => {
-            return Err(Problem::bad_request(
-                "event_id and Idempotency-Key differ; send one of them",
-            ));
-        }
-        (Some(id), _) => id,
-        (None, Some(key)) => key.to_owned(),
-        (None, None) => {
-            return Err(Problem::bad_request(
-                "send an event_id or an Idempotency-Key, so that the request can be repeated",
-            ));
-        }
-    };
+    // The event's own id is what makes a purchase one; the key only makes one request one.
+    let id = in_body.or_else(|| key.map(str::to_owned)).ok_or_else(|| {
+        Problem::bad_request(
+            "send an event_id or an Idempotency-Key, so that the request can be repeated",
+        )
+    })?;
     let fits = (1..=EVENT_ID_LIMIT).contains(&id.len()) && !id.chars().any(char::is_control);
     fits.then_some(id).ok_or_else(|| {
         Problem::bad_request("an event id has 1 to 200 bytes and no control characters")

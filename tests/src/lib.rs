@@ -1,0 +1,1 @@
+//! What crosses crates; everything is in `tests/`.
