@@ -261,7 +261,7 @@ fn listen(check: &mut Check<'_>, task: &Value, pointer: &str) {
         Some(one) if one.get("with").is_some_and(Value::is_object) => {
             filter(check, one, &format!("{place}/one"))
         }
-        None if to.get("all").or(to.get("any")).is_some() => {}
+        None if ["all", "any"].iter().any(|other| to.get(other).is_some()) => {}
         _ => check.wrong(&format!("{pointer}/listen"), "`to.one.with` is missing"),
     }
 }

@@ -36,9 +36,9 @@ proptest! {
     #[test]
     fn no_document_filter_or_schedule_makes_it_panic(value in value()) {
         let _ = Definition::read(value.clone(), "test", "test");
-        let _ = Definition::read(json!({"do": [{"a": value.clone()}]}), "test", "test");
+        let _ = Definition::read(json!({"do": [{"a": &value}]}), "test", "test");
         let _ = Schedule::read(&value);
-        let _ = EventFilter(value.clone()).matches(&json!({"type": "a", "data": {"a": 1}}));
+        let _ = EventFilter(value).matches(&json!({"type": "a", "data": {"a": 1}}));
     }
 
     #[test]
