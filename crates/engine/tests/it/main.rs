@@ -2,3 +2,5 @@
 
 mod plan_machine;
 mod rollout_machine;
+mod workflow_runs;
+mod workflow_world;
