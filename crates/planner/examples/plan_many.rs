@@ -52,7 +52,7 @@ fn main() {
     let _ = std::io::Write::write_all(&mut std::io::stdout(), out.as_bytes());
 }
 
-/// Every node uses the attributes of two others, one of them by an expression that is computed.
+/// Every node uses the attributes of two others; every tenth one by an expression that is computed.
 fn blueprint(count: usize) -> Blueprint {
     let place = Place {
         file: "consort.yaml".into(),
@@ -76,7 +76,10 @@ fn blueprint(count: usize) -> Blueprint {
         if at > 0 {
             let path = format!(" .resources.n{}.id ", at / 2);
             body.insert("use".into(), deferred(vec![TextPart::Expression(path)]));
-            let other = format!(" .resources.n{}.name ", at.saturating_sub(7));
+            let other = match at % 10 {
+                0 => format!(" .resources.n{}.name + \"-x\" ", at.saturating_sub(7)),
+                _ => format!(" .resources.n{}.name ", at.saturating_sub(7)),
+            };
             body.insert(
                 "near".into(),
                 deferred(vec![

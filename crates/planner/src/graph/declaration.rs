@@ -204,22 +204,7 @@ impl Declarations {
         self.references(
             address, &decl.body, has_each, programs, &mut links, problems,
         );
-        if let Some(for_each) = &decl.for_each {
-            let mut of_keys = Links::default();
-            self.references(address, for_each, false, programs, &mut of_keys, problems);
-            problems.extend(check::for_each_references(
-                self,
-                address,
-                decl,
-                &of_keys.edges,
-            ));
-            links
-                .edges
-                .extend(of_keys.edges.into_iter().map(|edge| Edge {
-                    why: Why::ForEach,
-                    ..edge
-                }));
-        }
+        self.key_links(address, decl, programs, &mut links, problems);
         for other in implied::names(address.kind(), &decl.body) {
             match other.find(self) {
                 Ok(found) => links.edges.extend(found.into_iter().map(|on| Edge {
@@ -242,6 +227,33 @@ impl Declarations {
         }
         self.trigger_links(address, decl, &mut links, problems);
         links
+    }
+
+    /// The edges of `for_each`.
+    fn key_links(
+        &self,
+        address: &Address,
+        decl: &NodeDecl,
+        programs: &mut Programs,
+        links: &mut Links,
+        problems: &mut Vec<Problem>,
+    ) {
+        let Some(for_each) = &decl.for_each else {
+            return;
+        };
+        let mut of_keys = Links::default();
+        self.references(address, for_each, false, programs, &mut of_keys, problems);
+        problems.extend(check::for_each_references(
+            self,
+            address,
+            decl,
+            &of_keys.edges,
+        ));
+        let edges = of_keys.edges.into_iter().map(|edge| Edge {
+            why: Why::ForEach,
+            ..edge
+        });
+        links.edges.extend(edges);
     }
 
     fn trigger_links(

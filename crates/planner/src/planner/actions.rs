@@ -1,10 +1,10 @@
 //! The actions of one node, and what they record of its dependencies.
 
-use consort_model::blueprint::{Condition, Lifecycle};
+use consort_model::blueprint::{Condition, Lifecycle, NodeDecl};
 use consort_model::plan::{Action, ActionId, Operation, VerdictKind};
 use consort_model::state::{Object, Site};
 use consort_model::time::Span;
-use consort_model::{Address, Kind, Partial};
+use consort_model::{Address, Kind, Partial, StateEntry};
 
 use super::outcome::Outcome;
 use super::service;
@@ -167,15 +167,10 @@ fn doing(
         _ => None,
     };
     let entry = planning.entry(at);
-    let is_service = node.address.kind() == Kind::Service;
     let changes = operation != Operation::Read;
     Action {
         id: ActionId::new(&operation, &node.address),
-        prior: if matches!(operation, Operation::Create { .. }) {
-            None
-        } else {
-            prior
-        },
+        prior: prior.filter(|_| !matches!(operation, Operation::Create { .. })),
         operation,
         address: node.address.clone(),
         driver,
@@ -196,16 +191,11 @@ fn doing(
             (None, Some(entry)) => entry.depends_on.clone(),
             _ => depends_on(planning, at),
         },
-        lifecycle: match (decl, entry) {
-            (Some(decl), _) => decl.lifecycle.clone(),
-            (None, Some(entry)) => entry.lifecycle.clone(),
-            (None, None) => Lifecycle::default(),
-        },
+        lifecycle: lifecycle(decl, entry),
         service_change: None,
-        mandates: if is_service && changes {
-            service::mandates(outcome)
-        } else {
-            Vec::new()
+        mandates: match node.address.kind() {
+            Kind::Service if changes => service::mandates(outcome),
+            _ => Vec::new(),
         },
         time_limit: decl.and_then(|decl| decl.time_limit).unwrap_or(TIME_LIMIT),
     }
@@ -224,9 +214,6 @@ fn deleting(
         Some(Source::Node(decl)) => Some(decl),
         _ => None,
     };
-    let lifecycle = decl
-        .map(|decl| &decl.lifecycle)
-        .or_else(|| entry.map(|entry| &entry.lifecycle));
     Action {
         id: ActionId::new(&operation, &node.address),
         address: node.address.clone(),
@@ -253,11 +240,18 @@ fn deleting(
         depends_on: entry
             .map(|entry| entry.depends_on.clone())
             .unwrap_or_default(),
-        lifecycle: lifecycle.cloned().unwrap_or_default(),
+        lifecycle: lifecycle(decl, entry),
         service_change: None,
         mandates: Vec::new(),
         time_limit: decl.and_then(|decl| decl.time_limit).unwrap_or(TIME_LIMIT),
     }
+}
+
+/// The life-cycle settings that hold: declared or, if the node is not declared any more, recorded.
+fn lifecycle(decl: Option<&NodeDecl>, entry: Option<&StateEntry>) -> Lifecycle {
+    let declared = decl.map(|decl| &decl.lifecycle);
+    let recorded = entry.map(|entry| &entry.lifecycle);
+    declared.or(recorded).cloned().unwrap_or_default()
 }
 
 /// The services whose condition must be met first.

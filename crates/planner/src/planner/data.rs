@@ -42,31 +42,35 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
         return Some(Settled::Node(Box::new(outcome), planned));
     }
     let Some(observed) = planning.work[at as usize].observed.take() else {
-        let desired = desired.known().unwrap_or(Value::Null);
-        planning.ask_read(
-            at,
-            Object {
-                id: String::new(),
-                desired,
-                attributes: Value::Null,
-                tainted: false,
-            },
-        );
+        ask(planning, at, &desired);
         return None;
     };
-    let address = planning.node(at).address.clone();
-    match observed {
-        Observed::Present(attributes) => Some(read(planning, at, &desired, attributes, outcome)),
-        Observed::Gone => Some(Settled::Failed(vec![not_found(&address)], String::new())),
-        Observed::Unreachable(why) => {
-            let problem =
-                Problem::new(Code::NODE_FAILED, format!("it cannot be read: {why}")).at(&address);
-            Some(Settled::Failed(
-                vec![problem.remedy("Try again when it can be reached.")],
-                String::new(),
-            ))
+    let address = &planning.node(at).address;
+    let problem = match observed {
+        Observed::Present(attributes) => {
+            return Some(read(planning, at, &desired, attributes, outcome));
         }
-    }
+        Observed::Gone => not_found(address),
+        Observed::Unreachable(why) => unreachable(address, &why),
+    };
+    Some(Settled::Failed(vec![problem], String::new()))
+}
+
+/// What is asked for has neither an id nor attributes yet.
+fn ask(planning: &mut Planning, at: u32, desired: &Partial) {
+    let object = Object {
+        id: String::new(),
+        desired: desired.known().unwrap_or(Value::Null),
+        attributes: Value::Null,
+        tainted: false,
+    };
+    planning.ask_read(at, object);
+}
+
+fn unreachable(address: &consort_model::Address, why: &str) -> Problem {
+    Problem::new(Code::NODE_FAILED, format!("it cannot be read: {why}"))
+        .at(address)
+        .remedy("Try again when it can be reached.")
 }
 
 fn read(

@@ -124,52 +124,41 @@ fn settings(address: &Address, decl: &NodeDecl, schema: &TypeSchema) -> Vec<Prob
             )];
         }
     };
-    let mut problems = Vec::new();
-    for name in map.keys() {
-        match schema.attribute(name) {
-            Some(attribute) if attribute.settable || schema.open => {}
-            Some(_) => problems.push(placed(
-                decl,
-                address,
-                Problem::new(
-                    Code::BLUEPRINT_INVALID,
-                    format!(
-                        "`{name}` of {} is found out by its driver and cannot be set",
-                        decl.type_name
-                    ),
-                )
-                .remedy("Take it away."),
-            )),
-            None if schema.open => {}
-            None => {
-                let problem = Problem::new(
-                    Code::BLUEPRINT_INVALID,
-                    format!("{} has no setting `{name}`", decl.type_name),
-                );
-                problems.push(placed(
-                    decl,
-                    address,
-                    with_names(problem, name, schema, |a| a.settable),
-                ));
-            }
+    let wrong = map.keys().filter_map(|name| setting(decl, name, schema));
+    let is_resource = address.kind() == Kind::Resource;
+    let required = schema.attributes.iter().filter(|attribute| {
+        is_resource && attribute.required && !map.contains_key(&attribute.name)
+    });
+    let missing = required.map(|attribute| {
+        Problem::new(
+            Code::BLUEPRINT_INVALID,
+            format!("{} needs the setting `{}`", decl.type_name, attribute.name),
+        )
+        .remedy(format!("Add it to `properties`: {}", attribute.doc))
+    });
+    wrong
+        .chain(missing)
+        .map(|problem| placed(decl, address, problem))
+        .collect()
+}
+
+/// What is wrong with a setting of this name.
+fn setting(decl: &NodeDecl, name: &str, schema: &TypeSchema) -> Option<Problem> {
+    let type_name = &decl.type_name;
+    match schema.attribute(name) {
+        _ if schema.open => None,
+        Some(attribute) if attribute.settable => None,
+        Some(_) => {
+            let message =
+                format!("`{name}` of {type_name} is found out by its driver and cannot be set");
+            Some(Problem::new(Code::BLUEPRINT_INVALID, message).remedy("Take it away."))
+        }
+        None => {
+            let message = format!("{type_name} has no setting `{name}`");
+            let problem = Problem::new(Code::BLUEPRINT_INVALID, message);
+            Some(with_names(problem, name, schema, |a| a.settable))
         }
     }
-    let required = schema
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.required && address.kind() == Kind::Resource);
-    for attribute in required.filter(|attribute| !map.contains_key(&attribute.name)) {
-        problems.push(placed(
-            decl,
-            address,
-            Problem::new(
-                Code::BLUEPRINT_INVALID,
-                format!("{} needs the setting `{}`", decl.type_name, attribute.name),
-            )
-            .remedy(format!("Add it to `properties`: {}", attribute.doc)),
-        ));
-    }
-    problems
 }
 
 fn placed(decl: &NodeDecl, address: &Address, problem: Problem) -> Problem {

@@ -73,23 +73,29 @@ pub(crate) fn step(planning: &mut Planning, at: u32) -> Option<Settled> {
         forcing: Vec::new(),
         retyped: false,
     };
-    let (driver, type_name) = planning.driver(at);
-    if let (Some(object), Some(entry)) = (&wanted.prior, planning.entry(at)) {
-        wanted.retyped = (&entry.driver, &entry.type_name) != (&driver, &type_name);
-        wanted.replaced = if wanted.retyped {
-            Some(format!(
-                "its type changes from {} to {type_name}",
-                entry.type_name
-            ))
-        } else {
-            replace::forced(planning, at, object.tainted)
-        };
-    }
-    if driver == ENGINE {
+    wanted.force(planning, at);
+    if planning.driver(at).0 == ENGINE {
         return Some(definition(planning, at, wanted));
     }
     ask(planning, at, wanted);
     None
+}
+
+impl Wanted {
+    /// Finds out whether what is there must be replaced whatever its settings are.
+    fn force(&mut self, planning: &Planning, at: u32) {
+        let (Some(object), Some(entry)) = (&self.prior, planning.entry(at)) else {
+            return;
+        };
+        let (driver, type_name) = planning.driver(at);
+        self.retyped = (&entry.driver, &entry.type_name) != (&driver, &type_name);
+        self.replaced = if self.retyped {
+            let old = &entry.type_name;
+            Some(format!("its type changes from {old} to {type_name}"))
+        } else {
+            replace::forced(planning, at, object.tainted)
+        };
+    }
 }
 
 /// The digest of the program that was built for a service is one of its settings.

@@ -1,6 +1,7 @@
 //! The planner's machine: stages, needs and answers.
 
 mod actions;
+mod answers;
 mod assemble;
 mod data;
 mod drivers;

@@ -2,12 +2,14 @@
 //! destroying, and all of them when only refreshing.
 
 use consort_model::plan::VerdictKind;
-use consort_model::{Kind, Partial};
+use consort_model::state::Object;
+use consort_model::{Kind, Partial, StateEntry, Value};
 
 use super::actions;
 use super::outcome::{Outcome, Settled};
 use super::refresh::{self, Seen};
 use super::work::Planning;
+use crate::diff;
 
 /// A node that is not declared any more.
 pub(crate) fn removed(planning: &Planning, at: u32) -> Settled {
@@ -44,36 +46,21 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
         warnings,
     } = refresh::seen(planning, at);
     let is_data = entry.address.kind() == Kind::Data;
+    let has_old = !entry.deposed.is_empty();
+    // With replaced ones left over, deleting what is gone too ends the record in the same plan.
+    let object = object.or_else(|| entry.object.clone().filter(|_| gone && has_old));
     let mut outcome = match object {
         Some(_) if is_data => Outcome::new(VerdictKind::Forget, reason),
-        Some(object) => Outcome {
-            differences: crate::diff::values(&object.desired, &consort_model::Value::Null),
-            prior: Some(object),
-            ..Outcome::new(VerdictKind::Delete, reason)
-        },
-        None if !entry.deposed.is_empty() => Outcome {
+        Some(object) => deletion(planning, entry, object, reason),
+        None if has_old => Outcome {
             acts: false,
             ..Outcome::new(VerdictKind::Delete, reason)
         },
         None if gone => Outcome::new(VerdictKind::Forget, "it is gone from the world"),
         None => Outcome::new(VerdictKind::Forget, "nothing stands for it"),
     };
-    let key = (entry.driver.clone(), entry.type_name.clone());
-    crate::diff::mark(
-        &mut outcome.differences,
-        planning.input.schemas.get(&key),
-        &[],
-    );
-    // Deposed things remain even when the newest is gone: deleting the last of them ends the record.
-    if outcome.what == VerdictKind::Forget && !entry.deposed.is_empty() {
-        outcome = Outcome {
-            acts: false,
-            ..Outcome::new(VerdictKind::Delete, reason)
-        };
-    }
-    let held = actions::protects(planning, at, &entry.lifecycle)
-        && outcome.what == VerdictKind::Delete
-        && (outcome.acts || !entry.deposed.is_empty());
+    let held =
+        actions::protects(planning, at, &entry.lifecycle) && outcome.what == VerdictKind::Delete;
     if held {
         outcome = Outcome::new(
             VerdictKind::Held,
@@ -83,6 +70,17 @@ fn gone_or_deleted(planning: &Planning, at: u32, reason: &str) -> Settled {
     outcome.drift = drift;
     outcome.warnings = warnings;
     Settled::Node(Box::new(outcome), Partial::NULL)
+}
+
+fn deletion(planning: &Planning, entry: &StateEntry, object: Object, reason: &str) -> Outcome {
+    let key = (entry.driver.clone(), entry.type_name.clone());
+    let mut differences = diff::values(&object.desired, &Value::Null);
+    diff::mark(&mut differences, planning.input.schemas.get(&key), &[]);
+    Outcome {
+        differences,
+        prior: Some(object),
+        ..Outcome::new(VerdictKind::Delete, reason)
+    }
 }
 
 /// A node of which only the record is brought up to date.

@@ -11,11 +11,9 @@ use indexmap::IndexMap;
 
 use super::outcome::{Outcome, Settled};
 use super::{actions, data, drivers, managed, recorded, refresh, replace, scope};
-use crate::contract::{
-    Answer, FeedError, Need, NeedId, NeedStep, Observed, PlannedChange, TypeSchema,
-};
+use crate::contract::{Need, NeedId, NeedStep, Observed, TypeSchema};
 use crate::evaluate::size::{self, Size};
-use crate::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate, job_digest};
+use crate::evaluate::{Answers, Environment, Evaluated, Programs, Values, evaluate};
 use crate::graph::{Declarations, Graph, Node, Role, Source, source};
 use crate::input::{PlanInput, target_driver};
 
@@ -49,7 +47,7 @@ pub(crate) struct Work {
     pub changes: bool,
     /// For values: the nodes that they come from.
     pub through: Arc<Vec<Address>>,
-    settled: bool,
+    pub(super) settled: bool,
 }
 
 /// Everything that planning needs and has found.
@@ -62,7 +60,7 @@ pub(crate) struct Planning {
     pub values: Values,
     pub work: Vec<Work>,
     pub pending: BTreeMap<NeedId, Need>,
-    fresh: BTreeSet<NeedId>,
+    pub(super) fresh: BTreeSet<NeedId>,
     ready: Vec<u32>,
     pub chosen: Vec<bool>,
     /// A replacement of it is made before the old one is deleted.
@@ -210,72 +208,7 @@ impl Planning {
         fresh.into_iter().filter_map(need).collect()
     }
 
-    pub(crate) fn feed(&mut self, id: NeedId, answer: Answer) -> Result<(), FeedError> {
-        let need = self.pending.get(&id).ok_or(FeedError::NotNeeded(id))?;
-        let fits = matches!(
-            (need, &answer),
-            (Need::Read { .. }, Answer::Observed(_))
-                | (Need::PlanChange { .. }, Answer::Planned(_))
-                | (Need::Evaluate { .. }, Answer::Evaluated(_))
-                | (_, Answer::Failed(_))
-        );
-        if !fits {
-            return Err(FeedError::WrongKind(id));
-        }
-        let need = self.pending.remove(&id);
-        self.fresh.remove(&id);
-        match (need, answer) {
-            (_, Answer::Failed(problem)) => self.fail(id, problem),
-            (_, Answer::Observed(observed)) => {
-                self.work[id.node as usize].observed = Some(observed);
-                self.unblock(id.node);
-            }
-            (_, Answer::Planned(change)) => self.planned(id, change),
-            (Some(Need::Evaluate { job }), Answer::Evaluated(value)) => {
-                self.answers.insert(job_digest(&job), value);
-                self.job_done(id.node);
-            }
-            (_, Answer::Evaluated(_)) => {}
-        }
-        self.run();
-        Ok(())
-    }
-
-    fn planned(&mut self, id: NeedId, change: PlannedChange) {
-        if !self.work[id.node as usize].settled
-            && let Some(settled) = managed::planned(self, id, change)
-        {
-            self.settle(id.node, settled);
-        }
-    }
-
-    /// A need failed: so does its node, once its other needs are answered.
-    fn fail(&mut self, id: NeedId, problem: Problem) {
-        let address = self.node(id.node).address.clone();
-        let problem = if problem.address.is_some() {
-            problem
-        } else {
-            problem.at(&address)
-        };
-        let work = &mut self.work[id.node as usize];
-        match id.step {
-            NeedStep::Read => {
-                work.problems.push(problem);
-                work.failed = true;
-                self.unblock(id.node);
-            }
-            NeedStep::Evaluate(_) => {
-                work.problems.push(problem);
-                work.failed = true;
-                self.job_done(id.node);
-            }
-            NeedStep::Change | NeedStep::New => {
-                self.settle(id.node, Settled::Failed(vec![problem], String::new()));
-            }
-        }
-    }
-
-    fn unblock(&mut self, at: u32) {
+    pub(super) fn unblock(&mut self, at: u32) {
         let work = &mut self.work[at as usize];
         work.unmet -= 1;
         if work.unmet == 0 {
@@ -283,7 +216,7 @@ impl Planning {
         }
     }
 
-    fn job_done(&mut self, at: u32) {
+    pub(super) fn job_done(&mut self, at: u32) {
         let work = &mut self.work[at as usize];
         work.jobs -= 1;
         if work.jobs == 0 {
@@ -291,7 +224,7 @@ impl Planning {
         }
     }
 
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         while let Some(at) = self.ready.pop() {
             if let Some(settled) = self.step(at) {
                 self.settle(at, settled);
@@ -320,6 +253,11 @@ impl Planning {
             let cause = cause.unwrap_or_else(|| self.node(*on).address.to_string());
             return Some(Settled::Failed(Vec::new(), cause));
         }
+        self.by_role(at)
+    }
+
+    fn by_role(&mut self, at: u32) -> Option<Settled> {
+        let node = &self.graph.nodes[at as usize];
         match node.role {
             Role::Nothing | Role::Group => Some(Settled::Value(None)),
             Role::Input => {
@@ -421,7 +359,7 @@ impl Planning {
         }
     }
 
-    fn settle(&mut self, at: u32, settled: Settled) {
+    pub(super) fn settle(&mut self, at: u32, settled: Settled) {
         let address = self.node(at).address.clone();
         let is_output = address.kind() == Kind::Output;
         let work = &mut self.work[at as usize];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use consort_model::plan::{Action, Difference, Mandate, Verdict, VerdictKind};
+use consort_model::plan::{Action, Difference, Mandate, Operation, Verdict, VerdictKind};
 use consort_model::service::{FailureAction, Order, RollOutPolicy};
 use consort_model::text::printable;
 use consort_model::{Address, Partial, Value};
@@ -40,13 +40,20 @@ pub(super) fn write(
     );
     let Some(action) = action else { return };
     if verdict.what != VerdictKind::Delete {
-        differences(
-            out,
-            &action.differences,
-            verdict.what == VerdictKind::Create,
-            style,
-        );
+        let new = verdict.what == VerdictKind::Create;
+        differences(out, &action.differences, new, style);
     }
+    mandates(out, action, style);
+    let deposed =
+        |action: &&&Action| matches!(&action.operation, Operation::Delete { deposed: Some(_) });
+    let old = actions.iter().filter(deposed).count();
+    if old > usize::from(verdict.what == VerdictKind::ReplaceCreateFirst) {
+        let text = style.dim("what was replaced before is deleted");
+        let _ = writeln!(out, "      {text}");
+    }
+}
+
+fn mandates(out: &mut String, action: &Action, style: &Style) {
     for mandate in &action.mandates {
         if let Mandate::RollOut {
             policy,
@@ -54,29 +61,10 @@ pub(super) fn write(
             reason,
         } = mandate
         {
+            let why = format!("({})", printable(reason, false));
             let _ = writeln!(out, "      {}", style.dim(&roll_out(policy, *replicas)));
-            let _ = writeln!(
-                out,
-                "      {}",
-                style.dim(&format!("({})", printable(reason, false)))
-            );
+            let _ = writeln!(out, "      {}", style.dim(&why));
         }
-    }
-    let old = actions
-        .iter()
-        .filter(|action| {
-            matches!(
-                &action.operation,
-                consort_model::plan::Operation::Delete { deposed: Some(_) }
-            )
-        })
-        .count();
-    if old > usize::from(verdict.what == VerdictKind::ReplaceCreateFirst) {
-        let _ = writeln!(
-            out,
-            "      {}",
-            style.dim("what was replaced before is deleted")
-        );
     }
 }
 

@@ -230,3 +230,50 @@ fn a_change_of_a_trigger_replaces() {
         "resources.b: replace (replace_triggered_by: resources.a changes)"
     );
 }
+
+#[test]
+fn what_was_replaced_goes_with_a_node_that_leaves() {
+    let of = |zone: &str| {
+        wish(
+            json!({"resources": {"a": with(json!({"zone": zone}), json!({"create_before_destroy": true}))}}),
+        )
+    };
+    for gone in [false, true] {
+        let mut world = World::default();
+        world.up(&of("x"));
+        let plan = world.plan(&of("y"));
+        world.apply_in_order(&of("y"), &plan, 1, &mut |_| 0);
+        if gone {
+            world.things.remove("resources.a-2");
+        }
+        let plan = world.up(&wish(json!({})).refresh());
+        assert_eq!(
+            actions(&plan),
+            ["delete resources.a (resources.a-1)", "delete resources.a"]
+        );
+        assert!(world.things.is_empty() && world.state.is_empty());
+    }
+}
+
+#[test]
+fn a_protected_node_keeps_what_was_replaced_and_says_so() {
+    let of = |zone: &str, protect: bool| {
+        wish(
+            json!({"resources": {"a": with(json!({"zone": zone}), json!({"create_before_destroy": true, "prevent_destroy": protect}))}}),
+        )
+    };
+    let mut world = World::default();
+    world.up(&of("x", false));
+    let plan = world.plan(&of("y", false));
+    world.apply_in_order(&of("y", false), &plan, 1, &mut |_| 0);
+    let plan = world.up(&of("y", true));
+    assert_eq!(actions(&plan), ["read resources.a"]);
+    assert_eq!(
+        plan.warnings[0].message,
+        "a replaced one of it is kept, because prevent_destroy holds it"
+    );
+    assert_eq!(
+        actions(&world.up(&of("y", false))),
+        ["read resources.a", "delete resources.a (resources.a-1)"]
+    );
+}

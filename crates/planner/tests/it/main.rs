@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod blueprint;
+mod driver;
 mod evaluation;
 mod graph;
 mod inputs;
