@@ -90,11 +90,7 @@ pub(super) async fn take_up(
         Err(problem) => {
             host.close(run);
             tracing::error!(%run, %problem, "the run cannot be taken up");
-            while let Some(mail) = mailbox.pop() {
-                if let Some(done) = mail.done {
-                    let _ = done.send(Err(problem.clone()));
-                }
-            }
+            mailbox.refuse(&problem);
         }
     }
 }
@@ -188,7 +184,7 @@ impl Driver {
                 };
                 let failed = fed.is_err();
                 if let Err(problem) = &fed {
-                    self.given_up(problem);
+                    self.given_up(problem, &mailbox);
                 }
                 if let Some(done) = mail.done {
                     let _ = done.send(fed);
@@ -207,7 +203,7 @@ impl Driver {
             tokio::select! {
                 Some(done) = self.effects.join_next() => {
                     if let Err(problem) = self.result(done).await {
-                        self.given_up(&problem);
+                        self.given_up(&problem, &mailbox);
                         return;
                     }
                 }
@@ -224,8 +220,9 @@ impl Driver {
         }
     }
 
-    fn given_up(&self, problem: &Problem) {
+    fn given_up(&self, problem: &Problem, mailbox: &Mailbox) {
         self.host.close(self.run);
+        mailbox.refuse(problem);
         tracing::error!(run = %self.run, %problem, "the run stops here; it is taken up when something comes for it");
     }
 

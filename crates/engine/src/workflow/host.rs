@@ -57,6 +57,14 @@ impl Mailbox {
             )));
         }
     }
+    /// Answers all that is left with this problem.
+    pub(super) fn refuse(&self, problem: &Problem) {
+        while let Some(mail) = self.pop() {
+            if let Some(done) = mail.done {
+                let _ = done.send(Err(problem.clone()));
+            }
+        }
+    }
     pub(super) fn pop(&self) -> Option<Mail> {
         hold(&self.queue).pop_front()
     }
@@ -297,7 +305,8 @@ pub(super) fn delivered(
 ) -> Result<(), Problem> {
     answer.unwrap_or_else(|_| {
         let message = "the run was given up before it took that in";
-        Err(Problem::new(Code::STORE_FAILED, message))
+        // The server stops: whoever sent it sends it again to the next owner.
+        Err(Problem::new(Code::QUEUE_FULL, message))
     })
 }
 
