@@ -20,5 +20,6 @@ fn main() {
         embed("consort-portholder"),
     );
     let out = std::env::var_os("OUT_DIR").unwrap_or_default();
-    std::fs::write(Path::new(&out).join("embedded.rs"), code).expect("the build folder can be written to");
+    std::fs::write(Path::new(&out).join("embedded.rs"), code)
+        .expect("the build folder can be written to");
 }

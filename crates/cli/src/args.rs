@@ -8,8 +8,17 @@ use crate::output::Format;
 
 /// One blueprint, one plan, one durable run.
 #[derive(Debug, Parser)]
-#[command(name = "consort", version, max_term_width = 100, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  consort up            bring the system of this folder up\n  consort plan          show what would change\n  consort ps            what runs\n  consort down          take it down\n\nExit codes: docs/exit-codes.md. Every error has a page: consort explain CODE.")]
+#[command(
+    name = "consort",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Examples:\n  consort up            bring the system of this folder up\n  consort plan          show what would change\n  consort ps            what runs\n  consort down          take it down\n\nExit codes: docs/exit-codes.md. Every error has a page: consort explain CODE."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -210,7 +219,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  consort up\n  consort up --yes --input region=eu-west-1\n  consort plan --out change.plan && consort up change.plan")]
+#[command(
+    after_help = "Examples:\n  consort up\n  consort up --yes --input region=eu-west-1\n  consort plan --out change.plan && consort up change.plan"
+)]
 pub(crate) struct Up {
     /// A plan file of `plan --out`: exactly that plan is carried out
     pub(crate) plan: Option<PathBuf>,

@@ -15,7 +15,11 @@ use crate::small;
 /// Opens the store, takes the lock of the home, and takes open runs up.
 pub(crate) async fn assemble(home: &Home) -> Result<Arc<dyn Control>, Problem> {
     let store = SqliteStore::open(&store_directory(home), consort_store::Options::default())?;
-    let engine_home = EngineHome { id: home.id()?, directory: home.directory.clone(), sockets: home.sockets.clone() };
+    let engine_home = EngineHome {
+        id: home.id()?,
+        directory: home.directory.clone(),
+        sockets: home.sockets.clone(),
+    };
     let shim = small::shim(&home.directory)?;
     let holder = small::holder(&home.directory)?;
     let helper = small::helper()?;

@@ -26,7 +26,11 @@ pub(crate) async fn connect(home: &Home, environment: &Environment) -> Result<Cl
             Fit::Replace => replace(home, environment, client).await,
             Fit::TooOld => Err(Problem::new(
                 Code::SERVER_VERSION,
-                format!("the server is of version {}, this command of {}", version.version, env!("CARGO_PKG_VERSION")),
+                format!(
+                    "the server is of version {}, this command of {}",
+                    version.version,
+                    env!("CARGO_PKG_VERSION")
+                ),
             )),
         };
     }
@@ -62,7 +66,10 @@ async fn replace(home: &Home, environment: &Environment, old: Client) -> Result<
     let deadline = Instant::now() + START_LIMIT;
     while old.version().await.is_ok() {
         if Instant::now() > deadline {
-            return Err(Problem::new(Code::SERVER_VERSION, "the older server does not end"));
+            return Err(Problem::new(
+                Code::SERVER_VERSION,
+                "the older server does not end",
+            ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -71,7 +78,10 @@ async fn replace(home: &Home, environment: &Environment, old: Client) -> Result<
 }
 
 fn first(problems: Vec<Problem>) -> Problem {
-    problems.into_iter().next().unwrap_or_else(|| Problem::new(Code::INTERNAL, "refused without a reason"))
+    problems
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Problem::new(Code::INTERNAL, "refused without a reason"))
 }
 
 async fn wait(client: &Client) -> Result<Client, Problem> {
@@ -81,7 +91,11 @@ async fn wait(client: &Client) -> Result<Client, Problem> {
             Ok(_) => return Ok(client.clone()),
             Err(problems) if Instant::now() > deadline => {
                 let cause = first(problems);
-                return Err(Problem::new(Code::SERVER_UNREACHABLE, "the server was started and does not answer").caused_by(&cause));
+                return Err(Problem::new(
+                    Code::SERVER_UNREACHABLE,
+                    "the server was started and does not answer",
+                )
+                .caused_by(&cause));
             }
             // There is no notice of "listens from now on": the socket is tried again soon.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -104,7 +118,8 @@ fn start(home: &Home, environment: &Environment) -> Result<(), Problem> {
         .create(&folder)
         .map_err(|error| failed("the server's folder cannot be made", &error))?;
     let spec = spec(home, environment)?;
-    spec.store(&folder).map_err(|error| failed("the server's specification cannot be written", &error))?;
+    spec.store(&folder)
+        .map_err(|error| failed("the server's specification cannot be written", &error))?;
     let program = small::shim(&home.directory)?;
     let mut launcher = Launcher::new(program.path);
     launcher.args = program.arguments.into_iter().map(Into::into).collect();
@@ -117,13 +132,28 @@ fn start(home: &Home, environment: &Environment) -> Result<(), Problem> {
 }
 
 fn spec(home: &Home, environment: &Environment) -> Result<Spec, Problem> {
-    let program = std::env::current_exe()
-        .map_err(|error| Problem::new(Code::INTERNAL, "it is not known where this program is").caused_by(&error))?;
-    let kept = ["HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "CONSORT_LOG", "TMPDIR", "LANG"];
-    let variables = kept.iter().filter_map(|name| Some(((*name).to_owned(), environment.get(name)?.to_owned())));
+    let program = std::env::current_exe().map_err(|error| {
+        Problem::new(Code::INTERNAL, "it is not known where this program is").caused_by(&error)
+    })?;
+    let kept = [
+        "HOME",
+        "PATH",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
+        "CONSORT_LOG",
+        "TMPDIR",
+        "LANG",
+    ];
+    let variables = kept
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?.to_owned())));
     let process = Process {
         program: program.display().to_string(),
-        args: vec!["--home".into(), home.directory.display().to_string(), "serve".into()],
+        args: vec![
+            "--home".into(),
+            home.directory.display().to_string(),
+            "serve".into(),
+        ],
         cwd: Some(home.directory.clone()),
         env: variables.collect(),
         ..Process::default()
@@ -146,8 +176,17 @@ fn spec(home: &Home, environment: &Environment) -> Result<Spec, Problem> {
         probes: Vec::new(),
         mode: Mode::Service,
         // A server that was killed comes back and takes its runs up; one that ended stays away.
-        restart: Restart { policy: RestartPolicy::OnFailure, max_attempts: 20, window_ms: 600_000, cap_ms: 5_000, ..Restart::default() },
-        stop: Stop { grace_ms: 20_000, ..Stop::default() },
+        restart: Restart {
+            policy: RestartPolicy::OnFailure,
+            max_attempts: 20,
+            window_ms: 600_000,
+            cap_ms: 5_000,
+            ..Restart::default()
+        },
+        stop: Stop {
+            grace_ms: 20_000,
+            ..Stop::default()
+        },
         logging: Logging::default(),
         on_shim_loss: Default::default(),
         fd_store: 0,
@@ -167,7 +206,10 @@ pub(crate) async fn wait_until_gone(home: &Home) -> Result<(), Problem> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(Problem::new(Code::SERVER_UNREACHABLE, "the server does not end"));
+            return Err(Problem::new(
+                Code::SERVER_UNREACHABLE,
+                "the server does not end",
+            ));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

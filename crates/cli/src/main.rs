@@ -37,7 +37,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(problems) => {
             output.problems(&problems);
-            let code = problems.first().map_or(1, |problem| problem.code.exit_code());
+            let code = problems
+                .first()
+                .map_or(1, |problem| problem.code.exit_code());
             ExitCode::from(code)
         }
     }
@@ -46,9 +48,17 @@ fn main() -> ExitCode {
 /// No panic reaches a user as a trace: it is a problem of the code `internal`, with the place.
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
+        let place = panic
+            .location()
+            .map(|location| format!("{}:{}", location.file(), location.line()));
         let message = panic.payload_as_str().unwrap_or("no message").to_owned();
-        let problem = Problem::new(Code::INTERNAL, format!("{message} ({})", place.unwrap_or_default()));
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{}\n", output::render(&problem, false)).as_bytes());
+        let problem = Problem::new(
+            Code::INTERNAL,
+            format!("{message} ({})", place.unwrap_or_default()),
+        );
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("{}\n", output::render(&problem, false)).as_bytes(),
+        );
     }));
 }

@@ -30,7 +30,8 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(format: Format, environment: &Environment) -> Self {
-        let plain = environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb");
+        let plain =
+            environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb");
         Self {
             format,
             color: environment.stdout_terminal && !plain,
@@ -49,14 +50,21 @@ impl Output {
     /// Text of data, as it is.
     pub(crate) fn text(&self, text: impl AsRef<str>) {
         let mut out = std::io::stdout().lock();
-        if out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush()).is_err() {
+        if out
+            .write_all(text.as_ref().as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
             std::process::exit(0);
         }
     }
 
     /// Data for programs.
     pub(crate) fn json<T: Serialize>(&self, value: &T) {
-        self.line(serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"unreadable\": \"{error}\"}}")));
+        self.line(
+            serde_json::to_string_pretty(value)
+                .unwrap_or_else(|error| format!("{{\"unreadable\": \"{error}\"}}")),
+        );
     }
 
     /// A line about what is going on.
@@ -70,8 +78,14 @@ impl Output {
     pub(crate) fn table(&self, head: &[&str], rows: &[Vec<String>]) {
         let count = head.len();
         let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-        let rows: Vec<Vec<String>> =
-            rows.iter().map(|row| row.iter().map(|cell| text::printable(cell, false)).collect()).collect();
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .map(|cell| text::printable(cell, false))
+                    .collect()
+            })
+            .collect();
         for row in &rows {
             for (index, cell) in row.iter().enumerate().take(count) {
                 widths[index] = widths[index].max(cell.chars().count());
@@ -89,7 +103,8 @@ impl Output {
             out.trim_end().to_owned()
         };
         self.line(line(&mut head.iter().copied()));
-        rows.iter().for_each(|row| self.line(line(&mut row.iter().map(String::as_str))));
+        rows.iter()
+            .for_each(|row| self.line(line(&mut row.iter().map(String::as_str))));
     }
 
     /// Problems, in the one form in which the program tells them.
@@ -97,7 +112,10 @@ impl Output {
         for problem in problems {
             self.note(render(problem, self.live));
         }
-        let mut codes: Vec<&str> = problems.iter().map(|problem| problem.code.as_str()).collect();
+        let mut codes: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.code.as_str())
+            .collect();
         codes.dedup();
         if let [code] = codes[..] {
             self.note(format!("\nMore: consort explain {code}"));
@@ -107,21 +125,40 @@ impl Output {
 
 /// A problem with everything that is known of it.
 pub(crate) fn render(problem: &Problem, color: bool) -> String {
-    let (red, dim, plain) = if color { ("\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+    let (red, dim, plain) = if color {
+        ("\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m")
+    } else {
+        ("", "", "")
+    };
     let mut out = format!("{red}error{plain}[{}]: ", problem.code);
     if let Some(address) = &problem.address {
         out.push_str(&format!("{address}: "));
     }
-    out.push_str(&text::printable(&consort_model::secret::masked(&problem.message), true));
+    out.push_str(&text::printable(
+        &consort_model::secret::masked(&problem.message),
+        true,
+    ));
     if let Some(place) = &problem.place {
         out.push_str(&format!("\n  {dim}at{plain} {place}"));
     }
     for cause in &problem.causes {
-        out.push_str(&format!("\n  {dim}because{plain} {}", text::printable(cause, true).replace('\n', "\n          ")));
+        out.push_str(&format!(
+            "\n  {dim}because{plain} {}",
+            text::printable(cause, true).replace('\n', "\n          ")
+        ));
     }
-    let entry = consort_model::code::CODES.iter().find(|entry| entry.name == problem.code.as_str());
-    if let Some(remedy) = problem.remedy.as_deref().or(entry.map(|entry| entry.remedy)) {
-        out.push_str(&format!("\n  {dim}help{plain} {}", text::printable(remedy, true)));
+    let entry = consort_model::code::CODES
+        .iter()
+        .find(|entry| entry.name == problem.code.as_str());
+    if let Some(remedy) = problem
+        .remedy
+        .as_deref()
+        .or(entry.map(|entry| entry.remedy))
+    {
+        out.push_str(&format!(
+            "\n  {dim}help{plain} {}",
+            text::printable(remedy, true)
+        ));
     }
     out
 }

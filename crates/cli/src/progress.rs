@@ -54,8 +54,17 @@ impl Progress {
                 }
             }
             "StepEnded" => {
-                let took = self.under_way.remove(step).map(|begun| begun.elapsed().as_secs_f64()).unwrap_or_default();
-                let failed = event.body.get("outcome").and_then(|outcome| outcome.get("result")).and_then(|r| r.as_str()) == Some("failed");
+                let took = self
+                    .under_way
+                    .remove(step)
+                    .map(|begun| begun.elapsed().as_secs_f64())
+                    .unwrap_or_default();
+                let failed = event
+                    .body
+                    .get("outcome")
+                    .and_then(|outcome| outcome.get("result"))
+                    .and_then(|r| r.as_str())
+                    == Some("failed");
                 if failed {
                     self.failed += 1;
                     self.say(&format!("✗ {}", event.text));
@@ -64,7 +73,9 @@ impl Progress {
                     self.say(&format!("✓ {step} ({took:.1}s)"));
                 }
             }
-            "StepInDoubt" | "QuestionAsked" | "RetryPlanned" | "StepResolved" => self.say(&event.text),
+            "StepInDoubt" | "QuestionAsked" | "RetryPlanned" | "StepResolved" => {
+                self.say(&event.text)
+            }
             _ => {}
         }
         self.draw();
@@ -82,9 +93,15 @@ impl Progress {
         }
         self.clear();
         let mut out = std::io::stderr().lock();
-        let total = self.total.map_or_else(String::new, |total| format!("/{total}"));
+        let total = self
+            .total
+            .map_or_else(String::new, |total| format!("/{total}"));
         let seconds = self.begun.elapsed().as_secs();
-        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let failed = if self.failed > 0 {
+            format!(", {} failed", self.failed)
+        } else {
+            String::new()
+        };
         let _ = writeln!(out, "[{}{total} done{failed}] {seconds}s", self.done);
         self.drawn = 1;
         for (step, begun) in self.under_way.iter().take(SHOWN) {
@@ -106,8 +123,16 @@ impl Progress {
     /// The last line.
     pub(crate) fn end(&mut self, status: RunStatus) {
         self.clear();
-        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let failed = if self.failed > 0 {
+            format!(", {} failed", self.failed)
+        } else {
+            String::new()
+        };
         let seconds = self.begun.elapsed().as_secs_f64();
-        self.output.note(format!("{}: {} done{failed} in {seconds:.1}s", status.word(), self.done));
+        self.output.note(format!(
+            "{}: {} done{failed} in {seconds:.1}s",
+            status.word(),
+            self.done
+        ));
     }
 }

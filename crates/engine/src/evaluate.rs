@@ -83,27 +83,17 @@ impl Recorded {
                 files: BTreeMap::new(),
             },
         };
+        let values = match &bundle {
+            Some(bundle) => Values::of_run(plan, &bundle.blueprint, state),
+            None => Values::default(),
+        };
         let mut recorded = Self {
-            values: Values::default(),
+            values,
             files,
             programs: Programs::default(),
         };
         recorded.set_deployment(engine, plan).await;
-        for (name, value) in &plan.inputs {
-            recorded.values.set(
-                Address::new(Kind::Input, name),
-                Partial::from(value.clone()),
-            );
-        }
-        for (address, entry) in state {
-            if let Some(attributes) = entry.attributes() {
-                recorded
-                    .values
-                    .set(address.clone(), Partial::from(attributes.clone()));
-            }
-        }
         if let Some(bundle) = &bundle {
-            recorded.set_groups(&bundle.blueprint);
             recorded.set_locals(engine, &bundle.blueprint).await?;
         }
         Ok(recorded)
@@ -130,15 +120,9 @@ impl Recorded {
                 Partial::from(Value::from(url))
             }),
         );
+        let target = crate::engine::target_word(plan.target);
+        attributes.insert("target".into(), Partial::from(Value::from(target)));
         self.values.set_deployment(attributes);
-    }
-
-    fn set_groups(&mut self, blueprint: &Blueprint) {
-        for (address, declaration) in &blueprint.nodes {
-            if declaration.for_each.is_some() {
-                self.values.set_group(address.clone());
-            }
-        }
     }
 
     /// Locals may refer to each other: each round gives a value to those whose references have one.

@@ -141,7 +141,9 @@ async fn carry_out(step: &Step) -> Result<Performed, Failure> {
     }
     let destroys = matches!(step.plan.mode, consort_model::plan::Mode::Destroy { .. });
     if destroys && matches!(action.address.kind(), Kind::Workload | Kind::Job) {
-        step.engine.end_workloads(&step.plan.deployment, &step.principal).await?;
+        step.engine
+            .end_workloads(&step.plan.deployment, &step.principal)
+            .await?;
     }
     let desired = settings(step).await?;
     if action.driver == ENGINE {
@@ -264,12 +266,24 @@ const PUBLISHED: &str = "process/published";
 /// Publishes the deployment's own address where an exposed workflow names a port. All of them share
 /// the address; the port of the last one counts.
 async fn publish(step: &Step, desired: &Value) -> Result<(), Failure> {
-    let Some(port) = desired.pointer("/expose/port").filter(|port| port.is_u64()) else { return Ok(()) };
+    let Some(port) = desired.pointer("/expose/port").filter(|port| port.is_u64()) else {
+        return Ok(());
+    };
     let context = step.context().await?;
-    let host = desired.pointer("/expose/host_ip").cloned().unwrap_or_else(|| "127.0.0.1".into());
+    let host = desired
+        .pointer("/expose/host_ip")
+        .cloned()
+        .unwrap_or_else(|| "127.0.0.1".into());
     let fact = serde_json::json!({"port": port, "host_ip": host});
-    context.facts.fact_put(PUBLISHED, &step.plan.deployment, Some(fact)).await?;
-    step.engine.target(step.plan.target)?.endpoints().deployment_url(&context).await?;
+    context
+        .facts
+        .fact_put(PUBLISHED, &step.plan.deployment, Some(fact))
+        .await?;
+    step.engine
+        .target(step.plan.target)?
+        .endpoints()
+        .deployment_url(&context)
+        .await?;
     Ok(())
 }
 

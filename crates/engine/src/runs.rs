@@ -10,7 +10,7 @@ use consort_model::id::{DeploymentId, RunId};
 use consort_model::plan::{Mode, Plan};
 use consort_model::revision::Principal;
 use consort_model::run::{RunKind, RunStatus};
-use consort_model::{Code, Digest, Generation, Problem};
+use consort_model::{Code, Digest, Generation, Problem, Why};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -79,6 +79,7 @@ impl Engine {
                 "the plan must be approved first",
             ));
         }
+        refuse_unbuilt(&plan)?;
         self.refuse_stale(&plan).await?;
         self.create_plan_run(&plan, request, by).await
     }
@@ -221,8 +222,15 @@ impl Engine {
         });
     }
 
-    pub(crate) async fn tell(&self, run: RunId, command: Command) -> Result<(), Problem> {
+    pub(crate) async fn tell(
+        self: &Arc<Self>,
+        run: RunId,
+        command: Command,
+    ) -> Result<(), Problem> {
         let row = self.run_row(run).await?;
+        if row.summary.kind == RunKind::Workflow {
+            return self.command_workflow(run, command).await;
+        }
         let ended = || {
             Problem::new(
                 Code::RUN_UNKNOWN,
@@ -290,6 +298,23 @@ impl Engine {
         }
         self.drive_plan(run, row.summary.definition, by.clone(), Some(by.0));
         Ok(())
+    }
+}
+
+/// What was not built cannot be carried out: the plan was made to be read.
+fn refuse_unbuilt(plan: &Plan) -> Result<(), Problem> {
+    let unbuilt = plan
+        .actions
+        .iter()
+        .find(|action| action.desired.unknown() == Some(Why::Build));
+    match unbuilt {
+        Some(action) => Err(Problem::new(
+            Code::PLAN_IMPOSSIBLE,
+            "its program was not built when the plan was made",
+        )
+        .at(&action.address)
+        .remedy("Make the plan with `--build`, or use `consort up` without a plan file.")),
+        None => Ok(()),
     }
 }
 

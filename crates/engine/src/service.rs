@@ -256,7 +256,7 @@ fn policy(
         Some(config) => config.policy(order).map_err(wrong)?,
         None => RollOutPolicy {
             failure_action: consort_model::service::FailureAction::Pause,
-            ..forward.clone()
+            ..forward
         },
     };
     Ok((forward, back))

@@ -30,7 +30,11 @@ impl Said {
     }
     #[track_caller]
     pub(crate) fn fails(self, code: i32, text: &str) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         assert!(self.err.contains(text), "`{text}` is not in:\n{}", self.err);
         self
     }
@@ -41,7 +45,10 @@ impl Said {
 
 impl World {
     pub(crate) fn new(blueprint: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("consort-e2e").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("consort-e2e")
+            .tempdir()
+            .unwrap();
         let home = folder.path().join("home");
         let world = Self { home, folder };
         world.write("consort.yaml", blueprint);
@@ -70,7 +77,11 @@ impl World {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(arguments).output().unwrap();
         Said {
             code: status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&stdout).into_owned(),
@@ -110,7 +121,10 @@ impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.home.join("server/output.log");
-            eprintln!("--- the server's log\n{}", std::fs::read_to_string(log).unwrap_or_default());
+            eprintln!(
+                "--- the server's log\n{}",
+                std::fs::read_to_string(log).unwrap_or_default()
+            );
         }
         let down = self.run(&["down", "--volumes", "--yes"]);
         let stop = self.run(&["serve", "--stop", "--teardown"]);

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("expression", &["model"]),
-    ("blueprint", &["model", "expression", "scheduling", "workflow"]),
+    (
+        "blueprint",
+        &["model", "expression", "scheduling", "workflow"],
+    ),
     ("planner", &["model", "expression"]),
     ("scheduling", &["model"]),
     ("workflow", &["model", "expression", "journal"]),
@@ -18,7 +21,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("portholder", &["model"]),
     ("driver-builtin", &["model", "driver"]),
     ("driver-process", &["model", "driver", "shim", "portholder"]),
-    ("engine", &["model", "expression", "planner", "scheduling", "workflow", "journal", "driver", "blueprint"]),
+    (
+        "engine",
+        &[
+            "model",
+            "expression",
+            "planner",
+            "scheduling",
+            "workflow",
+            "journal",
+            "driver",
+            "blueprint",
+        ],
+    ),
     ("server", &["model", "engine", "driver", "store"]),
 ];
 
@@ -38,7 +53,9 @@ fn folder(name: &str) -> PathBuf {
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return found };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return found;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -52,7 +69,10 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 
 /// Code without comments, strings kept: enough for looking for words.
 fn code(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn all_sources() -> Vec<(PathBuf, String)> {
@@ -66,9 +86,16 @@ fn arrows_point_down_only() {
     let mut wrong = Vec::new();
     for (name, allowed) in MAY_USE {
         let manifest = std::fs::read_to_string(folder(name).join("Cargo.toml")).unwrap();
-        let normal = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        let normal = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
         for line in normal.lines().filter(|line| line.starts_with("consort-")) {
-            let used = line.trim_start_matches("consort-").split(['.', ' ', '=']).next().unwrap_or_default();
+            let used = line
+                .trim_start_matches("consort-")
+                .split(['.', ' ', '='])
+                .next()
+                .unwrap_or_default();
             if !allowed.contains(&used) {
                 wrong.push(format!("{name} uses {used}"));
             }
@@ -79,13 +106,27 @@ fn arrows_point_down_only() {
 
 #[test]
 fn pure_crates_have_no_async_no_clock_and_no_chance() {
-    let words = ["async fn", "async move", ".await", "SystemTime::now", "Instant::now", "getrandom", "tokio", "std::env::var"];
+    let words = [
+        "async fn",
+        "async move",
+        ".await",
+        "SystemTime::now",
+        "Instant::now",
+        "getrandom",
+        "tokio",
+        "std::env::var",
+    ];
     let mut wrong = Vec::new();
     for name in PURE {
         for (path, text) in sources(&folder(name).join("src")) {
             let code = code(&text);
             let tests = code.find("#[cfg(test)]").unwrap_or(code.len());
-            wrong.extend(words.iter().filter(|word| code[..tests].contains(**word)).map(|word| format!("{}: {word}", path.display())));
+            wrong.extend(
+                words
+                    .iter()
+                    .filter(|word| code[..tests].contains(**word))
+                    .map(|word| format!("{}: {word}", path.display())),
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -105,7 +146,10 @@ fn no_error_repeats_its_source() {
     for (path, text) in all_sources() {
         wrong.extend(
             text.lines()
-                .filter(|line| line.trim_start().starts_with("#[error(") && (line.contains("{source}") || line.contains("{0}: {")))
+                .filter(|line| {
+                    line.trim_start().starts_with("#[error(")
+                        && (line.contains("{source}") || line.contains("{0}: {"))
+                })
                 .map(|line| format!("{}: {}", path.display(), line.trim())),
         );
     }
@@ -140,15 +184,19 @@ fn unsafe_code_stands_only_in_modules_for_it() {
 #[test]
 fn every_code_has_a_page() {
     let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let missing: Vec<&str> =
-        consort_model::code::CODES.iter().map(|entry| entry.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    let missing: Vec<&str> = consort_model::code::CODES
+        .iter()
+        .map(|entry| entry.name)
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}: run `make docs`");
 }
 
 #[test]
 fn the_openapi_document_is_current() {
     let written: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(root().join("docs/openapi.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(root().join("docs/openapi.json")).unwrap())
+            .unwrap();
     let current = serde_json::to_value(consort_server::openapi()).unwrap();
     assert_eq!(written, current, "run `make docs`");
 }
@@ -164,7 +212,14 @@ fn files_are_of_a_size_that_can_be_read() {
     }
     counts.sort_unstable();
     let at = |share: usize| counts[(counts.len() - 1) * share / 100];
-    println!("files {}, lines p50 {} p90 {} p99 {} max {}", counts.len(), at(50), at(90), at(99), at(100));
+    println!(
+        "files {}, lines p50 {} p90 {} p99 {} max {}",
+        counts.len(),
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
     let (largest, path) = sizes.last_key_value().unwrap();
     assert!(*largest <= 1_000, "{} has {largest} lines", path.display());
 }

@@ -22,20 +22,35 @@ pub(crate) struct Gathered {
 pub(crate) fn gather(blueprint: &Blueprint, project: &Path) -> Result<Gathered, Vec<Problem>> {
     let mut gathered = Gathered::default();
     let mut problems = Vec::new();
-    let nodes = blueprint.nodes.values().map(|node| (&node.body, &node.place));
-    let outputs = blueprint.outputs.values().map(|output| (&output.value, &output.place));
+    let nodes = blueprint
+        .nodes
+        .values()
+        .map(|node| (&node.body, &node.place));
+    let outputs = blueprint
+        .outputs
+        .values()
+        .map(|output| (&output.value, &output.place));
     for (template, place) in nodes.chain(outputs) {
         let mut names = Vec::new();
         template.visit_deferred(&mut |deferred| {
-            deferred.expressions().for_each(|text| names.extend(file_arguments(text)));
+            deferred
+                .expressions()
+                .for_each(|text| names.extend(file_arguments(text)));
         });
         for name in names {
             if let Err(problem) = take(project, &name, &mut gathered) {
-                problems.push(Problem { place: Some(place.clone()), ..problem });
+                problems.push(Problem {
+                    place: Some(place.clone()),
+                    ..problem
+                });
             }
         }
     }
-    if problems.is_empty() { Ok(gathered) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(gathered)
+    } else {
+        Err(problems)
+    }
 }
 
 fn take(project: &Path, name: &str, gathered: &mut Gathered) -> Result<(), Problem> {
@@ -45,17 +60,32 @@ fn take(project: &Path, name: &str, gathered: &mut Gathered) -> Result<(), Probl
     }
     let path = project.join(name);
     let unreadable = |error: &std::io::Error| {
-        Problem::new(Code::FILE_UNREADABLE, format!("{} cannot be read", path.display())).caused_by(error)
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} cannot be read", path.display()),
+        )
+        .caused_by(error)
     };
     let metadata = std::fs::metadata(&path).map_err(|error| unreadable(&error))?;
     if metadata.len() > MOST {
-        let message = format!("{} has {} bytes; a file of a blueprint may have {MOST}", path.display(), metadata.len());
+        let message = format!(
+            "{} has {} bytes; a file of a blueprint may have {MOST}",
+            path.display(),
+            metadata.len()
+        );
         return Err(Problem::new(Code::FILE_UNREADABLE, message));
     }
     let content = std::fs::read(&path).map_err(|error| unreadable(&error))?;
     let digest = Digest::of(&content);
     let executable = metadata.permissions().mode() & 0o111 != 0;
-    gathered.files.insert(key, BundledFile { digest, size: content.len() as u64, executable });
+    gathered.files.insert(
+        key,
+        BundledFile {
+            digest,
+            size: content.len() as u64,
+            executable,
+        },
+    );
     gathered.contents.insert(digest, content);
     Ok(())
 }
@@ -67,11 +97,15 @@ fn file_arguments(expression: &str) -> Vec<String> {
     for function in ["file", "template"] {
         let mut rest = expression;
         while let Some(at) = rest.find(function) {
-            let boundary = !rest[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '$');
+            let boundary = !rest[..at]
+                .ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '$');
             rest = &rest[at + function.len()..];
             let argument = rest.trim_start().strip_prefix('(').map(str::trim_start);
-            if let Some(argument) = argument.filter(|argument| boundary && argument.starts_with('"')) {
-                let mut literals = serde_json::Deserializer::from_str(argument).into_iter::<String>();
+            if let Some(argument) =
+                argument.filter(|argument| boundary && argument.starts_with('"'))
+            {
+                let mut literals =
+                    serde_json::Deserializer::from_str(argument).into_iter::<String>();
                 found.extend(literals.next().and_then(Result::ok));
             }
         }
@@ -85,7 +119,10 @@ mod tests {
 
     #[test]
     fn paths_that_are_written_out_are_found() {
-        assert_eq!(file_arguments(r#"file("a.txt") + ( template( "b \"q\".tmpl" ; {x: 1}))"#), ["a.txt", "b \"q\".tmpl"]);
+        assert_eq!(
+            file_arguments(r#"file("a.txt") + ( template( "b \"q\".tmpl" ; {x: 1}))"#),
+            ["a.txt", "b \"q\".tmpl"]
+        );
         assert!(file_arguments(r#".file("x") | myfile("y") | file(.path)"#).is_empty());
     }
 }

@@ -28,7 +28,11 @@ pub(crate) struct Bundled {
 
 /// Loads the blueprint. Mistakes are shown with their places; warnings go to standard error.
 pub(crate) fn load(session: &Session, skip_consistency: bool) -> Result<Loaded, Vec<Problem>> {
-    let stdin = if session.global.files.iter().any(|file| file == "-") { Some(read_stdin()?) } else { None };
+    let stdin = if session.global.files.iter().any(|file| file == "-") {
+        Some(read_stdin()?)
+    } else {
+        None
+    };
     let request = LoadRequest {
         files: session.global.files.clone(),
         working_dir: session.environment.directory.display().to_string(),
@@ -42,9 +46,16 @@ pub(crate) fn load(session: &Session, skip_consistency: bool) -> Result<Loaded, 
         skip_consistency,
     };
     let loaded = consort_blueprint::load(&request, &Disk).map_err(|error| {
-        let missing = error.diagnostics.iter().any(|diagnostic| diagnostic.code() == consort_blueprint::Code::NoBlueprint);
+        let missing = error
+            .diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.code() == consort_blueprint::Code::NoBlueprint);
         session.output.note(error.render(render(session)));
-        let code = if missing { Code::BLUEPRINT_MISSING } else { Code::BLUEPRINT_INVALID };
+        let code = if missing {
+            Code::BLUEPRINT_MISSING
+        } else {
+            Code::BLUEPRINT_INVALID
+        };
         vec![Problem::new(code, error.to_string())]
     })?;
     tell(session, &loaded.warnings, &loaded.sources);
@@ -58,9 +69,15 @@ pub(crate) fn typed(session: &Session, loaded: &Loaded) -> Result<Blueprint, Vec
         Ok(converted) => converted,
         Err(diagnostics) => {
             tell(session, &diagnostics, &loaded.sources);
-            let count = diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error).count();
+            let count = diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.severity() == Severity::Error)
+                .count();
             let plural = if count == 1 { "" } else { "s" };
-            return Err(vec![Problem::new(Code::BLUEPRINT_INVALID, format!("the blueprint has {count} mistake{plural}"))]);
+            return Err(vec![Problem::new(
+                Code::BLUEPRINT_INVALID,
+                format!("the blueprint has {count} mistake{plural}"),
+            )]);
         }
     };
     tell(session, &diagnostics, &loaded.sources);
@@ -69,28 +86,44 @@ pub(crate) fn typed(session: &Session, loaded: &Loaded) -> Result<Blueprint, Vec
 
 fn tell(session: &Session, diagnostics: &[Diagnostic], sources: &Sources) {
     if !diagnostics.is_empty() {
-        session.output.note(consort_blueprint::diagnostic::render_all(diagnostics, 0, sources, render(session)).trim_end());
+        session.output.note(
+            consort_blueprint::diagnostic::render_all(diagnostics, 0, sources, render(session))
+                .trim_end(),
+        );
     }
 }
 
 fn render(session: &Session) -> Render {
-    Render { color: session.output.live, ..Render::default() }
+    Render {
+        color: session.output.live,
+    }
 }
 
 fn read_stdin() -> Result<Vec<u8>, Vec<Problem>> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let limit = consort_blueprint::source::MAX_FILE_BYTES + 1;
-    std::io::stdin().take(limit).read_to_end(&mut bytes).map_err(|error| {
-        vec![Problem::new(Code::FILE_UNREADABLE, "standard input cannot be read").caused_by(&error)]
-    })?;
+    std::io::stdin()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            vec![
+                Problem::new(Code::FILE_UNREADABLE, "standard input cannot be read")
+                    .caused_by(&error),
+            ]
+        })?;
     Ok(bytes)
 }
 
 /// The files of the blueprint, as they are found.
 pub(crate) fn files(session: &Session) -> Result<Vec<String>, Vec<Problem>> {
     let loaded = load(session, true)?;
-    Ok(loaded.sources.paths().filter(|path| path.ends_with(".yaml") || path.ends_with(".yml")).map(str::to_owned).collect())
+    Ok(loaded
+        .sources
+        .paths()
+        .filter(|path| path.ends_with(".yaml") || path.ends_with(".yml"))
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Replaces a file by rename, so that it is never half-written.
@@ -103,7 +136,12 @@ pub(crate) fn replace(path: &str, text: &str) -> std::io::Result<()> {
 
 /// Values of inputs from a YAML or JSON file.
 pub(crate) fn read_values(text: &[u8], path: &Path) -> Result<BTreeMap<String, Value>, Problem> {
-    let wrong = |why: String| Problem::new(Code::INPUT_INVALID, format!("{} cannot be read: {why}", path.display()));
+    let wrong = |why: String| {
+        Problem::new(
+            Code::INPUT_INVALID,
+            format!("{} cannot be read: {why}", path.display()),
+        )
+    };
     let value = consort_blueprint::yaml::plain_value(text).map_err(wrong)?;
     match value {
         Value::Object(object) => Ok(object.into_iter().collect()),
@@ -112,7 +150,11 @@ pub(crate) fn read_values(text: &[u8], path: &Path) -> Result<BTreeMap<String, V
 }
 
 /// Loads, builds and hands over.
-pub(crate) async fn prepare(session: &Session, client: &Client, build: Build) -> Result<Bundled, Vec<Problem>> {
+pub(crate) async fn prepare(
+    session: &Session,
+    client: &Client,
+    build: Build,
+) -> Result<Bundled, Vec<Problem>> {
     let loaded = load(session, false)?;
     let blueprint = typed(session, &loaded)?;
     let project = Path::new(&loaded.project_dir);
@@ -129,11 +171,17 @@ pub(crate) async fn prepare(session: &Session, client: &Client, build: Build) ->
         blueprint,
     };
     let digest = client.bundle_put(&bundle).await?;
-    Ok(Bundled { name: loaded.name, digest })
+    Ok(Bundled {
+        name: loaded.name,
+        digest,
+    })
 }
 
 /// Sends what the server does not keep yet.
-async fn send_blobs(client: &Client, mut blobs: BTreeMap<Digest, Vec<u8>>) -> Result<(), Vec<Problem>> {
+async fn send_blobs(
+    client: &Client,
+    mut blobs: BTreeMap<Digest, Vec<u8>>,
+) -> Result<(), Vec<Problem>> {
     let missing = client.blob_missing(blobs.keys().copied().collect()).await?;
     for digest in missing {
         if let Some(bytes) = blobs.remove(&digest) {

@@ -27,12 +27,17 @@ pub(crate) fn config(session: &Session, config: &Config) -> Answer {
     let loaded = crate::bundle::load(session, config.no_consistency)?;
     if config.services {
         let document = consort_blueprint::compose_json::compose_json(&loaded);
-        let services = document.get("services").and_then(|services| services.as_object().cloned()).unwrap_or_default();
+        let services = document
+            .get("services")
+            .and_then(|services| services.as_object().cloned())
+            .unwrap_or_default();
         services.keys().for_each(|name| session.output.line(name));
         return Ok(ExitCode::SUCCESS);
     }
     let json = config.format == "json" || session.output.format == Format::Json;
-    session.output.text(consort_blueprint::emit::config(&loaded, json));
+    session
+        .output
+        .text(consort_blueprint::emit::config(&loaded, json));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -40,29 +45,49 @@ pub(crate) fn fmt(session: &Session, fmt: &Fmt) -> Answer {
     let mut unusual = false;
     for path in crate::bundle::files(session)? {
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            vec![Problem::new(Code::FILE_UNREADABLE, format!("{path} cannot be read or written")).caused_by(error)]
+            vec![
+                Problem::new(
+                    Code::FILE_UNREADABLE,
+                    format!("{path} cannot be read or written"),
+                )
+                .caused_by(error),
+            ]
         };
         let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
-        let formatted = consort_blueprint::fmt::format(&text)
-            .map_err(|problem| vec![Problem::new(Code::BLUEPRINT_INVALID, format!("{path} cannot be formatted: {problem}"))])?;
+        let formatted = consort_blueprint::fmt::format(&text).map_err(|problem| {
+            vec![Problem::new(
+                Code::BLUEPRINT_INVALID,
+                format!("{path} cannot be formatted: {problem}"),
+            )]
+        })?;
         if formatted == text {
             continue;
         }
         unusual = true;
         if fmt.check {
-            session.output.line(format!("{path} is not in its usual form"));
+            session
+                .output
+                .line(format!("{path} is not in its usual form"));
         } else {
             crate::bundle::replace(&path, &formatted).map_err(|error| failed(&error))?;
             session.output.note(format!("formatted {path}"));
         }
     }
-    Ok(if fmt.check && unusual { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if fmt.check && unusual {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 pub(crate) fn graph(session: &Session, graph: &Graph) -> Answer {
     let loaded = crate::bundle::load(session, false)?;
     let blueprint = crate::bundle::typed(session, &loaded)?;
-    let format = if session.output.format == Format::Json { "json" } else { graph.format.as_str() };
+    let format = if session.output.format == Format::Json {
+        "json"
+    } else {
+        graph.format.as_str()
+    };
     let mut programs = consort_planner::evaluate::Programs::default();
     let graph = consort_planner::graph::Declarations::of(&blueprint, &mut programs)?;
     match format {

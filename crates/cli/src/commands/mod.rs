@@ -64,7 +64,11 @@ impl Session {
 
 /// Runs a command.
 pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> Answer {
-    let session = Session { global: cli.global, environment, output };
+    let session = Session {
+        global: cli.global,
+        environment,
+        output,
+    };
     match cli.command {
         Command::Validate => blueprint::validate(&session),
         Command::Config(config) => blueprint::config(&session, &config),
@@ -79,17 +83,28 @@ pub(crate) fn run(cli: Cli, environment: Environment, output: Output) -> Answer 
 }
 
 fn completion(shell: clap_complete::Shell) -> Answer {
-    clap_complete::generate(shell, &mut Cli::command(), "consort", &mut std::io::stdout());
+    clap_complete::generate(
+        shell,
+        &mut Cli::command(),
+        "consort",
+        &mut std::io::stdout(),
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 fn on_runtime(session: Session, command: Command) -> Answer {
-    let workers = if matches!(command, Command::Serve(_)) { 2 } else { 1 };
+    let workers = if matches!(command, Command::Serve(_)) {
+        2
+    } else {
+        1
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()
         .build()
-        .map_err(|error| vec![Problem::new(Code::INTERNAL, "the runtime cannot be started").caused_by(&error)])?;
+        .map_err(|error| {
+            vec![Problem::new(Code::INTERNAL, "the runtime cannot be started").caused_by(&error)]
+        })?;
     runtime.block_on(asynchronous(&session, command))
 }
 
@@ -106,13 +121,36 @@ async fn asynchronous(session: &Session, command: Command) -> Answer {
         Command::Ps => services::ps(session).await,
         Command::Logs(logs) => services::logs(session, &logs).await,
         Command::Exec(exec) => services::exec(session, &exec).await,
-        Command::Stop(named) => services::act(session, consort_engine::control::ServiceAction::Stop, &named.services).await,
-        Command::Start(named) => services::act(session, consort_engine::control::ServiceAction::Start, &named.services).await,
-        Command::Restart(named) => services::act(session, consort_engine::control::ServiceAction::Restart, &named.services).await,
+        Command::Stop(named) => {
+            services::act(
+                session,
+                consort_engine::control::ServiceAction::Stop,
+                &named.services,
+            )
+            .await
+        }
+        Command::Start(named) => {
+            services::act(
+                session,
+                consort_engine::control::ServiceAction::Start,
+                &named.services,
+            )
+            .await
+        }
+        Command::Restart(named) => {
+            services::act(
+                session,
+                consort_engine::control::ServiceAction::Restart,
+                &named.services,
+            )
+            .await
+        }
         Command::Scale { replicas } => services::scale(session, &replicas).await,
         Command::Events => services::events(session).await,
         Command::Runs { command } => runs::runs(session, &command).await,
-        Command::Estimate { workload, deadline } => start::estimate(session, workload.as_deref(), deadline.as_deref()).await,
+        Command::Estimate { workload, deadline } => {
+            start::estimate(session, workload.as_deref(), deadline.as_deref()).await
+        }
         Command::Workflow { command } => start::workflow(session, &command).await,
         Command::Workload { command } => start::workload(session, &command).await,
         Command::Job { command } => start::job(session, &command).await,
@@ -130,6 +168,9 @@ async fn asynchronous(session: &Session, command: Command) -> Answer {
         | Command::Docs { .. }
         | Command::Shim { .. }
         | Command::PortHolder { .. }
-        | Command::Jq => Err(vec![Problem::new(Code::INTERNAL, "this command needs no runtime")]),
+        | Command::Jq => Err(vec![Problem::new(
+            Code::INTERNAL,
+            "this command needs no runtime",
+        )]),
     }
 }

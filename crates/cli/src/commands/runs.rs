@@ -13,7 +13,11 @@ pub(crate) async fn runs(session: &Session, command: &RunsCommand) -> Answer {
     let client = session.client().await.map_err(|problem| vec![problem])?;
     match command {
         RunsCommand::List { all, limit } => {
-            let deployment = if *all { None } else { Some(session.deployment()?) };
+            let deployment = if *all {
+                None
+            } else {
+                Some(session.deployment()?)
+            };
             let runs = client.run_list(deployment.as_deref(), *limit).await?;
             if session.output.format == Format::Json {
                 session.output.json(&runs);
@@ -22,12 +26,26 @@ pub(crate) async fn runs(session: &Session, command: &RunsCommand) -> Answer {
             let rows: Vec<Vec<String>> = runs
                 .iter()
                 .map(|run| {
-                    let of = run.subject.as_ref().map_or_else(|| run.deployment.clone(), ToString::to_string);
-                    let took = run.ended.map_or_else(|| "…".into(), |ended| ended.since(run.created).to_string());
-                    vec![run.id.to_string(), run.kind.word().into(), of, run.status.word().into(), time(run.created), took]
+                    let of = run
+                        .subject
+                        .as_ref()
+                        .map_or_else(|| run.deployment.clone(), ToString::to_string);
+                    let took = run
+                        .ended
+                        .map_or_else(|| "…".into(), |ended| ended.since(run.created).to_string());
+                    vec![
+                        run.id.to_string(),
+                        run.kind.word().into(),
+                        of,
+                        run.status.word().into(),
+                        time(run.created),
+                        took,
+                    ]
                 })
                 .collect();
-            session.output.table(&["RUN", "KIND", "OF", "STATUS", "BEGAN", "TOOK"], &rows);
+            session
+                .output
+                .table(&["RUN", "KIND", "OF", "STATUS", "BEGAN", "TOOK"], &rows);
         }
         RunsCommand::Show { run } => {
             let detail = client.run_detail(id(run)?).await?;
@@ -36,14 +54,31 @@ pub(crate) async fn runs(session: &Session, command: &RunsCommand) -> Answer {
                 return Ok(ExitCode::SUCCESS);
             }
             let summary = &detail.summary;
-            session.output.line(format!("{} {} of {}: {}", summary.kind.word(), summary.id, summary.deployment, summary.status.word()));
-            session.output.line(format!("began {} by {}", summary.created, summary.principal.0));
+            session.output.line(format!(
+                "{} {} of {}: {}",
+                summary.kind.word(),
+                summary.id,
+                summary.deployment,
+                summary.status.word()
+            ));
+            session.output.line(format!(
+                "began {} by {}",
+                summary.created, summary.principal.0
+            ));
             let rows: Vec<Vec<String>> = detail
                 .steps
                 .iter()
                 .map(|step| {
-                    let took = step.started.zip(step.ended).map_or_else(String::new, |(from, to)| to.since(from).to_string());
-                    vec![step.step.clone(), step.status.clone(), took, step.detail.clone().unwrap_or_default()]
+                    let took = step
+                        .started
+                        .zip(step.ended)
+                        .map_or_else(String::new, |(from, to)| to.since(from).to_string());
+                    vec![
+                        step.step.clone(),
+                        step.status.clone(),
+                        took,
+                        step.detail.clone().unwrap_or_default(),
+                    ]
                 })
                 .collect();
             if !rows.is_empty() {
@@ -62,16 +97,26 @@ pub(crate) async fn runs(session: &Session, command: &RunsCommand) -> Answer {
             client.run_resume(run).await?;
             return up::watch(session, &client, run, None).await;
         }
-        RunsCommand::Resolve { run, step, happened, .. } => client.run_resolve(id(run)?, step, *happened).await?,
+        RunsCommand::Resolve {
+            run,
+            step,
+            happened,
+            ..
+        } => client.run_resolve(id(run)?, step, *happened).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn id(text: &str) -> Result<RunId, Vec<Problem>> {
-    text.parse().map_err(|error: consort_model::id::IdError| vec![Problem::new(Code::USAGE, error.to_string())])
+    text.parse().map_err(|error: consort_model::id::IdError| {
+        vec![Problem::new(Code::USAGE, error.to_string())]
+    })
 }
 
 /// To the second: what people compare.
 pub(crate) fn time(at: Timestamp) -> String {
-    at.to_string().get(..19).map(|text| text.replace('T', " ")).unwrap_or_default()
+    at.to_string()
+        .get(..19)
+        .map(|text| text.replace('T', " "))
+        .unwrap_or_default()
 }

@@ -20,7 +20,10 @@ pub(crate) async fn workflow(session: &Session, command: &WorkflowCommand) -> An
     match command {
         WorkflowCommand::List => {
             let entries = client.state_list(&deployment).await?;
-            let workflows: Vec<_> = entries.iter().filter(|entry| entry.address.kind() == Kind::Workflow).collect();
+            let workflows: Vec<_> = entries
+                .iter()
+                .filter(|entry| entry.address.kind() == Kind::Workflow)
+                .collect();
             if session.output.format == Format::Json {
                 session.output.json(&workflows);
                 return Ok(ExitCode::SUCCESS);
@@ -28,20 +31,49 @@ pub(crate) async fn workflow(session: &Session, command: &WorkflowCommand) -> An
             let rows: Vec<Vec<String>> = workflows
                 .iter()
                 .map(|entry| {
-                    let digest = entry.attributes().and_then(|a| a.get("digest")).and_then(Value::as_str).unwrap_or_default();
-                    let exposed = entry.object.as_ref().and_then(|object| object.desired.get("expose"));
-                    let exposed = exposed.filter(|value| !value.is_null()).map_or_else(String::new, Value::to_string);
-                    vec![entry.address.name().to_owned(), digest.chars().take(12).collect(), exposed]
+                    let digest = entry
+                        .attributes()
+                        .and_then(|a| a.get("digest"))
+                        .and_then(Value::as_str)
+                        .unwrap_or_default();
+                    let exposed = entry
+                        .object
+                        .as_ref()
+                        .and_then(|object| object.desired.get("expose"));
+                    let exposed = exposed
+                        .filter(|value| !value.is_null())
+                        .map_or_else(String::new, Value::to_string);
+                    vec![
+                        entry.address.name().to_owned(),
+                        digest.chars().take(12).collect(),
+                        exposed,
+                    ]
                 })
                 .collect();
-            session.output.table(&["WORKFLOW", "DEFINITION", "EXPOSED"], &rows);
+            session
+                .output
+                .table(&["WORKFLOW", "DEFINITION", "EXPOSED"], &rows);
             Ok(ExitCode::SUCCESS)
         }
-        WorkflowCommand::Start { name, input, detach } => {
-            let input: Value = serde_json::from_str(input)
-                .map_err(|error| one(Problem::new(Code::USAGE, "`--input` is not JSON").caused_by(&error)))?;
+        WorkflowCommand::Start {
+            name,
+            input,
+            detach,
+        } => {
+            let input: Value = serde_json::from_str(input).map_err(|error| {
+                one(Problem::new(Code::USAGE, "`--input` is not JSON").caused_by(&error))
+            })?;
             let address = Address::new(Kind::Workflow, name);
-            begin(session, &client, &deployment, &address, &input, None, *detach).await
+            begin(
+                session,
+                &client,
+                &deployment,
+                &address,
+                &input,
+                None,
+                *detach,
+            )
+            .await
         }
     }
 }
@@ -51,7 +83,16 @@ pub(crate) async fn job(session: &Session, command: &JobCommand) -> Answer {
     let deployment = session.deployment()?;
     let client = session.client().await.map_err(one)?;
     let address = Address::new(Kind::Job, name);
-    begin(session, &client, &deployment, &address, &Value::Null, None, *detach).await
+    begin(
+        session,
+        &client,
+        &deployment,
+        &address,
+        &Value::Null,
+        None,
+        *detach,
+    )
+    .await
 }
 
 pub(crate) async fn workload(session: &Session, command: &WorkloadCommand) -> Answer {
@@ -62,10 +103,23 @@ pub(crate) async fn workload(session: &Session, command: &WorkloadCommand) -> An
             tell(session, &report);
             Ok(ExitCode::SUCCESS)
         }
-        WorkloadCommand::Start { name, deadline, detach } => {
+        WorkloadCommand::Start {
+            name,
+            deadline,
+            detach,
+        } => {
             let deployment = session.deployment()?;
             let address = Address::new(Kind::Workload, name);
-            begin(session, &client, &deployment, &address, &Value::Null, deadline.as_deref(), *detach).await
+            begin(
+                session,
+                &client,
+                &deployment,
+                &address,
+                &Value::Null,
+                deadline.as_deref(),
+                *detach,
+            )
+            .await
         }
     }
 }
@@ -79,8 +133,21 @@ async fn begin(
     deadline: Option<&str>,
     detach: bool,
 ) -> Answer {
-    let answer = client.start(deployment, Start { address, input, deadline, estimate_only: false, key: None }).await?;
-    let Some(run) = answer.run else { return Ok(ExitCode::SUCCESS) };
+    let answer = client
+        .start(
+            deployment,
+            Start {
+                address,
+                input,
+                deadline,
+                estimate_only: false,
+                key: None,
+            },
+        )
+        .await?;
+    let Some(run) = answer.run else {
+        return Ok(ExitCode::SUCCESS);
+    };
     if detach {
         match session.output.format {
             Format::Json => session.output.json(&answer),
@@ -99,23 +166,38 @@ async fn begin(
     Ok(code)
 }
 
-pub(crate) async fn estimate(session: &Session, workload: Option<&str>, deadline: Option<&str>) -> Answer {
+pub(crate) async fn estimate(
+    session: &Session,
+    workload: Option<&str>,
+    deadline: Option<&str>,
+) -> Answer {
     let deployment = session.deployment()?;
     let client = session.client().await.map_err(one)?;
     let names: Vec<String> = match workload {
         Some(name) => vec![name.to_owned()],
         None => {
             let entries = client.state_list(&deployment).await?;
-            let of = entries.iter().filter(|entry| entry.address.kind() == Kind::Workload);
+            let of = entries
+                .iter()
+                .filter(|entry| entry.address.kind() == Kind::Workload);
             of.map(|entry| entry.address.name().to_owned()).collect()
         }
     };
     if names.is_empty() {
-        return Err(one(Problem::new(Code::NODE_UNKNOWN, format!("`{deployment}` has no workloads"))));
+        return Err(one(Problem::new(
+            Code::NODE_UNKNOWN,
+            format!("`{deployment}` has no workloads"),
+        )));
     }
     for name in names {
         let address = Address::new(Kind::Workload, &name);
-        let start = Start { address: &address, input: &Value::Null, deadline, estimate_only: true, key: None };
+        let start = Start {
+            address: &address,
+            input: &Value::Null,
+            deadline,
+            estimate_only: true,
+            key: None,
+        };
         if let Some(report) = client.start(&deployment, start).await?.workload {
             tell(session, &report);
         }
@@ -129,23 +211,40 @@ fn tell(session: &Session, report: &WorkloadReport) {
         out.json(report);
         return;
     }
-    let fleet: Vec<String> = report.fleet.iter().map(|(name, count)| format!("{count} x {name}")).collect();
+    let fleet: Vec<String> = report
+        .fleet
+        .iter()
+        .map(|(name, count)| format!("{count} x {name}"))
+        .collect();
     out.line(format!("{}: {}", report.workload, report.objective));
     out.line(format!("  fleet    {}", fleet.join(", ")));
-    out.line(format!("  planned  {} for {} (list price, not billed)", report.planned.0, report.planned.1));
+    out.line(format!(
+        "  planned  {} for {} (list price, not billed)",
+        report.planned.0, report.planned.1
+    ));
     if let Some((time, cost)) = &report.actual {
         out.line(format!("  actual   {time} for {cost}"));
     }
     if let Err(why) = &report.enforced {
-        out.line(format!("  shares of processors are not enforced here: {why}"));
+        out.line(format!(
+            "  shares of processors are not enforced here: {why}"
+        ));
     }
     let rows: Vec<Vec<String>> = report
         .tasks
         .iter()
         .map(|task| {
-            let span = |pair: &(consort_model::time::Span, consort_model::time::Span)| format!("{} to {}", pair.0, pair.1);
+            let span = |pair: &(consort_model::time::Span, consort_model::time::Span)| {
+                format!("{} to {}", pair.0, pair.1)
+            };
             let actual = task.actual.as_ref().map_or_else(String::new, span);
-            vec![task.task.clone(), task.node_type.clone(), span(&task.planned), actual, task.status.clone()]
+            vec![
+                task.task.clone(),
+                task.node_type.clone(),
+                span(&task.planned),
+                actual,
+                task.status.clone(),
+            ]
         })
         .collect();
     out.table(&["TASK", "ON", "PLANNED", "ACTUAL", "STATUS"], &rows);

@@ -93,8 +93,15 @@ impl Driver for Builtin {
                 .get(&attribute.name)
                 .cloned()
                 .unwrap_or(Partial::NULL);
-            let before = if after == Partial::NULL { None } else { observed(prior, &attribute.name) };
-            let before = before.or_else(|| prior.desired.get(&attribute.name)).cloned().unwrap_or(Value::Null);
+            let before = if after == Partial::NULL {
+                None
+            } else {
+                observed(prior, &attribute.name)
+            };
+            let before = before
+                .or_else(|| prior.desired.get(&attribute.name))
+                .cloned()
+                .unwrap_or(Value::Null);
             let same = after.known().is_some_and(|after| after == before);
             if !same {
                 changes = true;

@@ -504,7 +504,7 @@ impl Look<'_> {
         let wait_for_old = self.policy().order == Order::StopFirst;
         let startable = self.window().into_iter().filter(|slot| {
             let begun = self.state.starting.contains_key(slot) || self.wanted_in(*slot).is_some();
-            !begun && !(wait_for_old && self.others_in(*slot))
+            !(begun || wait_for_old && self.others_in(*slot))
         });
         let deadline = self.at.plus(self.policy().healthy_deadline);
         let direction = self.state.direction;

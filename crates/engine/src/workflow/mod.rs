@@ -118,10 +118,6 @@ impl Engine {
     ///
     /// # Errors
     /// When it cannot be told that.
-    #[allow(
-        dead_code,
-        reason = "the command path of runs calls it for runs of this kind"
-    )]
     pub(crate) async fn command_workflow(
         self: &Arc<Self>,
         run: RunId,

@@ -29,6 +29,5 @@ mod state;
 mod tests;
 mod view;
 
-#[allow(unused_imports, reason = "started with the other dispatchers")]
 pub(crate) use schedule::run_schedules;
 pub(crate) use view::steps;

@@ -29,7 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Starts workloads and jobs at their times until told to stop.
-#[allow(dead_code, reason = "started with the other dispatchers")]
 pub(crate) async fn run_schedules(engine: Arc<Engine>, stop: CancellationToken) {
     let mut changes = engine.changes.subscribe();
     loop {

@@ -176,7 +176,7 @@ impl Run {
         self.feed(Event::Recovered { at });
     }
 
-    fn to_end(&mut self, order: &[u8], crash_at: usize, failing: &[&str]) -> RunStatus {
+    fn finish(&mut self, order: &[u8], crash_at: usize, failing: &[&str]) -> RunStatus {
         for step in 0..500 {
             if let Some(status) = self.state.ended {
                 return status;
@@ -198,7 +198,7 @@ proptest! {
         order in proptest::collection::vec(any::<u8>(), 1..12), crash_at in 0_usize..8, limit in 1_usize..4,
     ) {
         let mut run = Run::new(&diamond(), limit);
-        prop_assert_eq!(run.to_end(&order, crash_at, &[]), RunStatus::Completed);
+        prop_assert_eq!(run.finish(&order, crash_at, &[]), RunStatus::Completed);
         let ended = |name: &str| run.records.iter().position(|record| {
             matches!(record, PlanRecord::StepEnded { step, .. } if step.0.ends_with(name))
         });
@@ -214,7 +214,7 @@ proptest! {
 #[test]
 fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     let mut run = Run::new(&diamond(), 4);
-    assert_eq!(run.to_end(&[0], 100, &["b"]), RunStatus::Faulted);
+    assert_eq!(run.finish(&[0], 100, &["b"]), RunStatus::Faulted);
     let names: Vec<&str> = run
         .performed
         .keys()
@@ -227,14 +227,14 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
 #[test]
 fn a_run_that_failed_goes_on_from_where_it_stopped() {
     let mut run = Run::new(&diamond(), 4);
-    run.to_end(&[0], 100, &["b"]);
+    run.finish(&[0], 100, &["b"]);
     run.open.clear();
     let at = run.at();
     run.feed(Event::ResumeAsked {
         by: "uid:0".into(),
         at,
     });
-    assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Completed);
+    assert_eq!(run.finish(&[0], 100, &[]), RunStatus::Completed);
     assert_eq!(
         run.performed.values().sum::<u32>(),
         6,
@@ -252,7 +252,7 @@ fn a_cancelled_run_finishes_what_is_under_way_and_no_more() {
         now: false,
         at,
     });
-    assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Cancelled);
+    assert_eq!(run.finish(&[0], 100, &[]), RunStatus::Cancelled);
     assert_eq!(
         run.performed.len(),
         2,
@@ -285,7 +285,7 @@ fn a_doubt_that_only_a_person_can_settle_waits_for_the_answer() {
         by: "uid:0".into(),
         at,
     });
-    assert_eq!(run.to_end(&[0], 100, &[]), RunStatus::Completed);
+    assert_eq!(run.finish(&[0], 100, &[]), RunStatus::Completed);
     assert_eq!(run.performed.len(), 1, "only b: {:?}", run.performed);
 }
 

@@ -272,7 +272,7 @@ fn fail<T>(path: &str, problem: impl ToString) -> Read<T> {
 
 impl Reader<'_> {
     fn service(&self) -> Read<ServiceSpec> {
-        let mut mounts = self.list("volumes", |item| Mount::from_value(item))?;
+        let mut mounts = self.list("volumes", Mount::from_value)?;
         mounts.extend(self.tmpfs()?);
         let deploy: Deploy = self.parsed("deploy")?.unwrap_or_default();
         Ok(ServiceSpec {

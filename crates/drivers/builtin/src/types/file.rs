@@ -163,7 +163,9 @@ fn differences(object: &Object, bytes: Vec<u8>, mode: u32) -> Value {
     if object.attributes.get("digest").and_then(Value::as_str) != Some(&digest) {
         let secret = !secret::handles(&object.desired).is_empty();
         let text = String::from_utf8(bytes).ok().filter(|_| !secret);
-        found["content"] = text.unwrap_or_else(|| format!("(other content, digest {digest})")).into();
+        found["content"] = text
+            .unwrap_or_else(|| format!("(other content, digest {digest})"))
+            .into();
     }
     found
 }
