@@ -1,4 +1,6 @@
 //! The real binary from end to end, as a new user would use it.
 
+mod crash;
 mod lifecycle;
+mod services;
 mod world;

@@ -1,5 +1,6 @@
 //! A home and a folder of their own for each test; everything that was started is ended.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -13,6 +14,83 @@ fn binary() -> PathBuf {
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) home: PathBuf,
+}
+
+/// A service that answers with `ANSWER` after `WARM_UP` seconds, and ends with 1 if that is `broken`.
+pub(crate) fn service(
+    name: &str,
+    environment: &str,
+    port: u16,
+    replicas: u8,
+    more: &str,
+) -> String {
+    format!(
+        r#"  {name}:
+    process:
+      command:
+        - python3
+        - -u
+        - -c
+        - |
+          # the program of {name} in the tests
+          import http.server, os, sys, time
+          time.sleep(float(os.environ.get("WARM_UP", "0")))
+          if os.environ["ANSWER"] == "broken": sys.exit(1)
+          class Page(http.server.BaseHTTPRequestHandler):
+              def do_GET(self):
+                  body = os.environ["ANSWER"].encode()
+                  self.send_response(200)
+                  self.send_header("Content-Length", str(len(body)))
+                  self.end_headers()
+                  self.wfile.write(body)
+          print("serving", os.environ["ANSWER"])
+          http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Page).serve_forever()
+    environment: {environment}
+    ports: ["127.0.0.1:{port}:80"]
+    deploy: {{replicas: {replicas}, update_config: {{failure_action: rollback}}}}
+    healthcheck:
+      test: ["CMD-SHELL", "curl -fsS -o /dev/null http://$$HOST:$$PORT/"]
+      interval: 1s
+      start_period: 20s
+      start_interval: 100ms
+{more}"#
+    )
+}
+
+/// One request over a new connection: the body of the answer.
+pub(crate) fn ask(port: u16) -> std::io::Result<String> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer
+        .split_once("\r\n\r\n")
+        .filter(|_| answer.contains(" 200 "));
+    body.map(|(_, body)| body.to_owned())
+        .ok_or_else(|| std::io::Error::other(format!("answered `{answer}`")))
+}
+
+/// Asks again until it is so; a command that asks takes its time.
+#[track_caller]
+pub(crate) fn patiently(what: &str, so: impl Fn() -> bool) {
+    assert!((0..2000).any(|_| so()), "in vain: {what}");
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(name: &str, pid: i32) {
+    let status = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "no signal {name} to {pid}");
+}
+
+fn holds(path: &str, text: &str) -> bool {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 /// What a command said.
@@ -93,6 +171,42 @@ impl World {
     pub(crate) fn server(&self) -> i32 {
         let version = self.run(&["version", "--output", "json"]).ok().json();
         i32::try_from(version["server"]["pid"].as_i64().expect("a server answers")).unwrap()
+    }
+
+    /// The processes of the instances of a service that are ready.
+    pub(crate) fn pids(&self, service: &str) -> Vec<i64> {
+        let services = self.run(&["ps", "--output", "json"]).ok().json();
+        let service = services
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["name"] == service);
+        let instances = service
+            .and_then(|entry| entry["instances"].as_array())
+            .into_iter()
+            .flatten();
+        instances
+            .filter(|one| one["phase"] == "ready")
+            .filter_map(|one| one["pid"].as_i64())
+            .collect()
+    }
+
+    /// How many programs of a service of [`service`] run below this home.
+    pub(crate) fn programs(&self, name: &str) -> usize {
+        let programs =
+            Self::processes_with("cmdline", &format!("# the program of {name} in the tests"));
+        let ours = self.folder.path().to_str().unwrap();
+        programs
+            .iter()
+            .filter(|pid| holds(&format!("/proc/{pid}/environ"), ours))
+            .count()
+    }
+
+    fn processes_with(file: &str, text: &str) -> Vec<i32> {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| holds(&format!("/proc/{pid}/{file}"), text))
+            .collect()
     }
 
     /// Every file below a folder whose bytes hold this text.
