@@ -157,8 +157,15 @@ impl Engine {
                 }
                 last = seq;
             }
-            if !full {
-                return Ok((!status.is_ended()).then_some(last));
+            if full {
+                continue;
+            }
+            // An ended run is over only when nothing was recorded since the page was read.
+            if !self.summary(run).await?.status.is_ended() {
+                return Ok(Some(last));
+            }
+            if self.store.run_records(run, last, 1).await?.is_empty() {
+                return Ok(None);
             }
         }
     }

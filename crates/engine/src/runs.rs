@@ -1,6 +1,7 @@
 //! Begins runs, takes open ones up after a restart, and tells driven ones what people ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use consort_journal::{
     Appended, Batch, DeploymentChange, Envelope, NewRun, NewSecret, RunPart, RunRow, Sensitive,
@@ -19,6 +20,10 @@ use crate::engine::Engine;
 use crate::evaluate::event_token;
 use crate::plan_run::{Command, Executor, PlanRecord};
 use crate::tasks::TaskKind;
+
+/// A run whose store or driver fails in an unforeseen way is taken up again so often, with growing
+/// waits; then at the next start of the server.
+const ATTEMPTS: u32 = 20;
 
 impl Engine {
     /// Takes up every run that has not ended. Called once, when the server starts.
@@ -207,16 +212,25 @@ impl Engine {
         if self.inbox(run).is_some() {
             return;
         }
-        let (send, receive) = mpsc::channel(16);
+        let (send, mut receive) = mpsc::channel(16);
         self.note_driven(run, Some(send));
         let engine = Arc::clone(self);
         self.tasks.start(TaskKind::Run, async move {
-            let driven = match Executor::load(Arc::clone(&engine), run, plan, by).await {
-                Ok(executor) => executor.drive(receive, resume).await,
-                Err(problem) => Err(problem),
-            };
-            if let Err(problem) = driven {
-                tracing::error!(%run, %problem, "the run stops here; it is taken up at the next start");
+            let (mut resume, stop) = (resume, engine.tasks.stopping());
+            for attempt in 0..ATTEMPTS {
+                let loaded = Executor::load(Arc::clone(&engine), run, plan, by.clone()).await;
+                let driven = match loaded {
+                    Ok(executor) => executor.drive(&mut receive, resume.take()).await,
+                    Err(problem) => Err(problem),
+                };
+                let Err(problem) = driven else { break };
+                tracing::error!(%run, %problem, attempt, "the run cannot go on; it is taken up again soon");
+                let wait = Duration::from_secs(1 << attempt.min(5));
+                // Cancel-safe: nothing was begun.
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
             engine.note_driven(run, None);
         });

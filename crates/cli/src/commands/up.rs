@@ -264,8 +264,14 @@ async fn cancel(
     } else {
         "Finishing what is under way, then stopping. Ctrl-C again stops at once."
     });
+    if count > 2 {
+        return Err(one(Problem::new(
+            Code::RUN_CANCELLED,
+            format!("run {run} is left to the server"),
+        )));
+    }
     match client.run_cancel(run, now).await {
-        // It has just ended.
+        // It has just ended, or nobody drives it at the moment.
         Err(problems)
             if problems
                 .first()

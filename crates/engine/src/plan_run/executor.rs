@@ -106,7 +106,7 @@ impl Executor {
     /// Drives it until it has ended, or the server stops.
     pub(crate) async fn drive(
         mut self,
-        mut inbox: mpsc::Receiver<Command>,
+        inbox: &mut mpsc::Receiver<Command>,
         resume: Option<String>,
     ) -> Result<(), Problem> {
         let stop = self.engine.tasks.stopping();
@@ -321,10 +321,11 @@ impl Executor {
         let error = (!failed.is_empty()).then(|| failed.join("; "));
         let gone = matches!(self.plan.mode, Mode::Destroy { .. }) && state.is_empty();
         let asked = self.plan.mode == Mode::Apply && self.plan.bundle.is_some();
-        let changed =
-            after.effects > 0 || (status == RunStatus::Completed && self.asks_for_news().await);
+        let newest = self.newest().await;
+        let complete = status == RunStatus::Completed;
+        let changed = after.effects > 0 || (complete && self.asks_for_news(newest.as_ref()));
         let revision = if asked && !gone && changed {
-            Some(self.revision(status, state).await)
+            Some(self.revision(status, newest.as_ref(), state).await)
         } else {
             None
         };
@@ -336,23 +337,29 @@ impl Executor {
         })
     }
 
-    /// Does the plan ask for something else than the newest revision, even if nothing is to be done?
-    async fn asks_for_news(&self) -> bool {
-        let Some(parent) = self.plan.parent else {
-            return true;
-        };
-        let newest = self
-            .engine
-            .store
-            .revision_get(&self.plan.deployment, parent)
-            .await;
-        let same = |revision: &Revision| {
-            Some(revision.bundle) == self.plan.bundle && revision.inputs == self.plan.inputs
-        };
-        !newest.is_ok_and(|found| found.as_ref().is_some_and(same))
+    /// The newest revision: that of the plan's parent, or one that this run made before it was stopped.
+    async fn newest(&self) -> Option<Revision> {
+        let store = &self.engine.store;
+        let deployment = store.deployment_get(&self.plan.deployment).await.ok()??;
+        store
+            .revision_get(&deployment.name, deployment.revision?)
+            .await
+            .ok()?
     }
 
-    async fn revision(&self, status: RunStatus, state: &BTreeMap<Address, StateEntry>) -> Revision {
+    /// Does the plan ask for something else than the newest revision, even if nothing is to be done?
+    fn asks_for_news(&self, newest: Option<&Revision>) -> bool {
+        newest.is_none_or(|revision| {
+            Some(revision.bundle) != self.plan.bundle || revision.inputs != self.plan.inputs
+        })
+    }
+
+    async fn revision(
+        &self,
+        status: RunStatus,
+        newest: Option<&Revision>,
+        state: &BTreeMap<Address, StateEntry>,
+    ) -> Revision {
         let outputs = crate::evaluate::outputs(&self.engine, &self.plan, state)
             .await
             .unwrap_or_else(|problem| {
@@ -361,7 +368,7 @@ impl Executor {
             });
         let complete = status == RunStatus::Completed;
         Revision {
-            number: RevisionNumber(self.plan.parent.map_or(1, |parent| parent.0 + 1)),
+            number: RevisionNumber(newest.map_or(1, |newest| newest.number.0 + 1)),
             run: self.writer.run(),
             plan: self.digest,
             bundle: self.plan.bundle.unwrap_or(Digest::from_bytes([0; 32])),
