@@ -14,5 +14,7 @@ say "lints"
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 say "the binary, for the tests that drive it"
 scripts/build.sh
+say "the README shows what is real"
+scripts/readme.sh --check
 say "tests"
 CONSORT_BIN="$PWD/bin/consort" cargo test --locked --workspace

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use consort_blueprint::source::Disk;
-use consort_blueprint::{Diagnostic, LoadRequest, Loaded, Render, Severity, Sources};
+use consort_blueprint::{
+    DefinitionMistake, Diagnostic, LoadRequest, Loaded, Render, Severity, Sources,
+};
 use consort_model::blueprint::Blueprint;
 use consort_model::bundle::{Bundle, FORMAT};
 use consort_model::{Code, Digest, Problem, Value};
@@ -64,7 +66,7 @@ pub(crate) fn load(session: &Session, skip_consistency: bool) -> Result<Loaded, 
 
 /// The typed blueprint.
 pub(crate) fn typed(session: &Session, loaded: &Loaded) -> Result<Blueprint, Vec<Problem>> {
-    let converted = consort_blueprint::to_blueprint(loaded);
+    let converted = consort_blueprint::to_blueprint_with(loaded, &check_workflow);
     let (blueprint, diagnostics) = match converted {
         Ok(converted) => converted,
         Err(diagnostics) => {
@@ -82,6 +84,19 @@ pub(crate) fn typed(session: &Session, loaded: &Loaded) -> Result<Blueprint, Vec
     };
     tell(session, &diagnostics, &loaded.sources);
     Ok(blueprint)
+}
+
+/// What is wrong with the definition of a workflow, by pointers into it.
+fn check_workflow(definition: &Value) -> Vec<DefinitionMistake> {
+    let told = |mistake: consort_workflow::Mistake| DefinitionMistake {
+        pointer: mistake.pointer,
+        message: mistake.message,
+        lint: mistake.lint,
+    };
+    match consort_workflow::Definition::read(definition.clone(), "blueprint", "workflow") {
+        Ok(definition) => definition.lints().iter().cloned().map(told).collect(),
+        Err(mistakes) => mistakes.into_iter().map(told).collect(),
+    }
 }
 
 fn tell(session: &Session, diagnostics: &[Diagnostic], sources: &Sources) {

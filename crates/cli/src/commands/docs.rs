@@ -23,6 +23,10 @@ pub(crate) fn write(folder: &Path) -> Answer {
         ("attributes.md", attributes()),
         ("expressions.md", expressions()),
         ("openapi.json", openapi + "\n"),
+        (
+            "blueprint.md",
+            format!("{HEAD}{}", consort_blueprint::docs::reference_markdown()),
+        ),
     ];
     for (name, text) in pages {
         let path = folder.join(name);
