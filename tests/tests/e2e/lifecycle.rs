@@ -126,4 +126,6 @@ fn mistakes_are_told_with_their_places_all_at_once() {
         "{}",
         said.err
     );
+    // The end of the test needs a blueprint that says what it is about.
+    world.write("consort.yaml", RESOURCES);
 }
