@@ -88,6 +88,15 @@ impl Home {
         Ok(())
     }
 
+    /// Removes the folder of sockets, when nobody listens there any more.
+    pub(crate) fn remove_sockets(&self) {
+        // What cannot be removed is of use to nobody, and is made anew when it is needed.
+        let _ = std::fs::remove_dir_all(&self.sockets);
+        if let Some(all) = self.sockets.parent() {
+            let _ = std::fs::remove_dir(all);
+        }
+    }
+
     /// The id of the home, made at its first use.
     pub(crate) fn id(&self) -> Result<HomeId, Problem> {
         let path = self.directory.join("id");

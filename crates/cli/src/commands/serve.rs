@@ -80,6 +80,9 @@ async fn stop(session: &Session, teardown: bool) -> Answer {
     };
     client.shutdown(false, teardown).await?;
     background::wait_until_gone(&home).await.map_err(one)?;
+    if teardown {
+        home.remove_sockets();
+    }
     session.output.note("The server of this home has ended.");
     Ok(ExitCode::SUCCESS)
 }
