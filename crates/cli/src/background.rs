@@ -1,6 +1,6 @@
 //! Finds the server of the home, or starts it in the background under a shim of its own.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use consort_model::{Code, Problem};
@@ -34,8 +34,35 @@ pub(crate) async fn connect(home: &Home, environment: &Environment) -> Result<Cl
             )),
         };
     }
+    // Two commands that need a server at the same time start one.
+    let _lock = lock(home)?;
+    if client.version().await.is_ok() {
+        return Ok(client);
+    }
     start(home, environment)?;
     wait(&client).await
+}
+
+/// Held while a server is being started; the kernel frees it when this process ends.
+fn lock(home: &Home) -> Result<std::fs::File, Problem> {
+    let path = home.directory.join("start.lock");
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            Code::FILE_UNREADABLE,
+            format!("{} cannot be locked", path.display()),
+        )
+        .caused_by(&error)
+    };
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(|error| failed(error.into()))?;
+    Ok(file)
 }
 
 /// The client of a server that answers already.
