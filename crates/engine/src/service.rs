@@ -46,9 +46,9 @@ pub(crate) async fn perform(step: &Step) -> Result<Performed, Failure> {
         .resources()
         .apply(&context, request(step, desired.clone()))
         .await?;
-    let replicas = wanted_replicas(step).await?;
+    let replicas = wanted_replicas(step);
     let to = version(&desired, &applied.attributes, replicas, step)?;
-    let from = running(step, replicas)?;
+    let from = running(step)?;
     let ended = roll_out(step, &target, context, from, Some(to.clone())).await?;
     if ended.status == RunStatus::Completed {
         return Ok(record(step, desired, applied.id, &to));
@@ -61,7 +61,7 @@ async fn remove(
     target: &Arc<dyn Target>,
     context: Context,
 ) -> Result<Performed, Failure> {
-    let from = running(step, None)?;
+    let from = running(step)?;
     let ended = roll_out(step, target, context.clone(), from, None).await?;
     if ended.status != RunStatus::Completed {
         let problem = ended
@@ -90,12 +90,9 @@ fn scale_fact(step: &Step, replicas: Option<u32>) -> RuntimeChange {
     }
 }
 
-/// The number of instances that a person set, if the step does not set it anew.
-async fn wanted_replicas(step: &Step) -> Result<Option<u32>, Problem> {
-    if let Some(change) = &step.action.service_change {
-        return Ok(change.replicas);
-    }
-    Ok(None)
+/// The number of instances that a person sets with this step.
+fn wanted_replicas(step: &Step) -> Option<u32> {
+    step.action.service_change.as_ref()?.replicas
 }
 
 /// The version that the settings ask for.
@@ -140,7 +137,7 @@ fn read_spec(desired: &Value, step: &Step) -> Result<ServiceSpec, Problem> {
 }
 
 /// What is recorded as running.
-fn running(step: &Step, _replicas: Option<u32>) -> Result<Option<Version>, Problem> {
+fn running(step: &Step) -> Result<Option<Version>, Problem> {
     let recorded = step
         .state
         .get(&step.action.address)

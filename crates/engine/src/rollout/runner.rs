@@ -111,7 +111,7 @@ impl Runner {
                     Ok(now) if now == seen => Input::Tick,
                     Ok(now) => {
                         seen = now;
-                        Input::Observed(observe(&seen, &BTreeMap::new()))
+                        Input::Observed(observe(&seen))
                     }
                     Err(error) => {
                         tracing::warn!(service = %service, error = %error, "instances cannot be seen");
@@ -152,7 +152,7 @@ impl Runner {
             .map_err(|error| error.problem())?
             .and_then(|value| value.as_u64())
             .unwrap_or(0);
-        let mut instances = observe(&list, &BTreeMap::new());
+        let mut instances = observe(&list);
         instances.values_mut().for_each(|seen| seen.before = true);
         Ok(Input::Begin {
             instances,
@@ -237,7 +237,7 @@ pub(crate) fn fact_key(context: &Context, service: &consort_model::Address) -> S
 }
 
 /// What the runtime says, as the machine sees it.
-fn observe(list: &[InstanceStatus], _known: &BTreeMap<String, Seen>) -> BTreeMap<String, Seen> {
+fn observe(list: &[InstanceStatus]) -> BTreeMap<String, Seen> {
     list.iter()
         .map(|status| {
             let slot = match status.address.part() {
